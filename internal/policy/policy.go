@@ -1,0 +1,64 @@
+// Package policy holds what may be read, written, reached, executed and spent:
+// its layers, defaults, profiles and merge, each value with its source. It reads
+// no file itself; the caller hands it a reader.
+package policy
+
+// Policy is the effective policy: every layer merged.
+type Policy struct {
+	Mode     Value[Mode]     `json:"mode"`
+	Approval Value[Approval] `json:"approval"`
+	MinTier  Value[Tier]     `json:"min_tier"`
+	Profiles []Value[string] `json:"profiles"` // in the order applied; auto-detected ones have From.File "detected:go.mod"
+	Files    Files           `json:"files"`
+	Env      Env             `json:"env"`
+	Limits   Limits          `json:"limits"`
+	Process  Process         `json:"process"`
+}
+
+// Files is the file wall. Paths are absolute and clean after merging (~ and
+// relative paths are resolved against the home directory and the directory of
+// the file that holds the rule); globs are kept as written, anchored likewise.
+type Files struct {
+	Read      []Value[string] `json:"read"`    // visible, read-only, executable
+	Write     []Value[string] `json:"write"`   // visible and writable, beside the workspace
+	Deny      []Value[string] `json:"deny"`    // paths or globs (gitignore-like): hidden whatever else says
+	Protect   []Value[string] `json:"protect"` // names no box may make or change in a writable root (gitignore-like, any depth when without a slash)
+	Caches    []Value[Cache]  `json:"caches"`
+	Etc       []Value[string] `json:"etc"`        // entries of /etc that are visible
+	System    []Value[string] `json:"system"`     // system directories that are visible, read-only
+	Missing   Value[string]   `json:"missing"`    // "skip" or "error": a configured read or write path that does not exist
+	NestedGit Value[string]   `json:"nested_git"` // "deny" or "hold"
+	Strict    Value[bool]     `json:"strict"`     // Landlock handles reads too
+}
+
+// Cache is a package or build cache: the host's is a read-only lower layer, and
+// writes go to a layer that belongs to bailey and this project.
+type Cache struct {
+	Path string `json:"path"`          // absolute
+	Env  string `json:"env,omitempty"` // a variable that moves it on the host (GOCACHE), honoured when set there
+}
+
+// Env is the environment wall: an allow list.
+type Env struct {
+	Allow []Value[string]          `json:"allow"` // names or prefix globs (LC_*)
+	Deny  []Value[string]          `json:"deny"`
+	Set   map[string]Value[string] `json:"set"`
+}
+
+// Limits bounds what a box may use. Sizes are bytes, times seconds.
+type Limits struct {
+	Memory     Value[int64] `json:"memory"`
+	Pids       Value[int64] `json:"pids"`
+	CPU        Value[int64] `json:"cpu"`
+	FileSize   Value[int64] `json:"file_size"`
+	OpenFiles  Value[int64] `json:"open_files"`
+	Scratch    Value[int64] `json:"scratch"`
+	Timeout    Value[int64] `json:"timeout"`
+	Output     Value[int64] `json:"output"`
+	OutputRate Value[int64] `json:"output_rate"`
+}
+
+// Process is what processes inside may do to each other.
+type Process struct {
+	Debug Value[bool] `json:"debug"` // ptrace and process_vm_* among the box's own processes
+}
