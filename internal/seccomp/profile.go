@@ -5,15 +5,48 @@ package seccomp
 // Profile selects a filter. The zero value is the strictest one that lets
 // ordinary programs run.
 type Profile struct {
-	// Debug lets processes of the box ptrace each other.
+	// Debug lets processes of the box ptrace each other and read each other's
+	// memory.
 	Debug bool `json:"debug,omitempty"`
+
 	// Broker sends the syscalls that make or change names to the name broker
-	// (SECCOMP_RET_USER_NOTIF).
+	// (SECCOMP_RET_USER_NOTIF):
+	//
+	//	open, openat   unless O_PATH, with write access, O_CREAT or O_TRUNC
+	//	creat, truncate
+	//	mkdir, mkdirat, mknod, mknodat
+	//	link, linkat, symlink, symlinkat
+	//	rename, renameat, renameat2
+	//	unlink, unlinkat, rmdir
+	//	chmod, fchmod, fchmodat, fchmodat2   when the mode has an execute bit
+	//	setxattr, lsetxattr, fsetxattr, setxattrat
+	//
+	// The last two rows are there because a hook that lies unused becomes code by
+	// one bit, and an ACL is an attribute that sets that bit. openat2 hides its
+	// flags in memory, so it gets ENOSYS and libraries fall back to openat.
 	Broker bool `json:"broker,omitempty"`
-	// Reads sends every open to the broker too: needed when denied globs must
-	// stay unreadable whoever makes them.
+
+	// Reads sends every open and openat but those with O_PATH to the broker:
+	// needed when denied globs must stay unreadable whoever makes them.
 	Reads bool `json:"reads,omitempty"`
-	// Sockets is for tier landlock, where no network namespace exists: only unix
-	// sockets that the box made itself can be used, everything else is refused.
+
+	// Sockets is for tier landlock, where the box shares the host's network and
+	// IPC namespaces. Only unix stream and seqpacket sockets can be made; connect
+	// goes to the broker, which sees the address. Unix datagram sockets are
+	// refused, pairs of them too, because each sendmsg may name another peer in
+	// memory that a filter cannot read. Internet sockets are refused when they are
+	// made: Landlock rules on TCP leave a listen without bind open. System V IPC
+	// and message queues get ENOSYS, and limits of other processes cannot be set.
 	Sockets bool `json:"sockets,omitempty"`
+
+	// Metadata is for tier landlock too: Landlock does not cover chmod, chown,
+	// utimes and extended attributes, so all of them, by path and by descriptor,
+	// go to the broker:
+	//
+	//	chmod, fchmod, fchmodat, fchmodat2
+	//	chown, lchown, fchown, fchownat
+	//	utime, utimes, futimesat, utimensat
+	//	setxattr, lsetxattr, fsetxattr, setxattrat
+	//	removexattr, lremovexattr, fremovexattr, removexattrat
+	Metadata bool `json:"metadata,omitempty"`
 }
