@@ -1,0 +1,75 @@
+package linux
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"syscall"
+)
+
+// Command is one program to run in a box.
+type Command struct {
+	Path   string   // an absolute path, or a name that is looked up in PATH of Env, inside
+	Args   []string // with the program's own name first
+	Env    []string // the whole environment, NAME=VALUE
+	Dir    string   // inside; empty for the plan's
+	Stdin  *os.File // nil for /dev/null; so are the other two
+	Stdout *os.File
+	Stderr *os.File
+
+	// TTY says which of the three are replaced by a new terminal of the box,
+	// Rows high and Cols wide.
+	TTY        [3]bool
+	Rows, Cols uint16
+}
+
+// Options are what the caller of Open wants to hear of.
+type Options struct {
+	// Denied is called for every refused name, from another goroutine; nil
+	// drops them. It must not block.
+	Denied func(Denial)
+
+	fault fault
+}
+
+// fault makes one step of the set-up fail, in tests.
+type fault struct {
+	step  int // 1-based; 0 for none
+	errno syscall.Errno
+}
+
+// Report says which walls a box really has.
+type Report struct {
+	Tier       string            `json:"tier"`
+	Namespaces []string          `json:"namespaces,omitempty"`
+	Landlock   int               `json:"landlock_abi"`
+	Filter     bool              `json:"syscall_filter"`
+	Broker     bool              `json:"name_broker"`
+	Limits     map[string]string `json:"limits"` // limit -> the mechanism that holds it
+}
+
+// ErrClosed is returned for a command started in a box that was closed.
+var ErrClosed = errors.New("box is closed")
+
+// SetupError is a step of the set-up that failed. Nothing was run.
+type SetupError struct {
+	Step  string
+	Errno syscall.Errno
+	index int
+}
+
+func (e *SetupError) Error() string { return fmt.Sprintf("%s: %v", e.Step, e.Errno.Error()) }
+
+// Unwrap makes errors.Is work with the errno.
+func (e *SetupError) Unwrap() error { return e.Errno }
+
+// ExecError is a command that could not be executed once all walls stood.
+type ExecError struct {
+	Path  string
+	Errno syscall.Errno
+}
+
+func (e *ExecError) Error() string { return fmt.Sprintf("execute %s: %v", e.Path, e.Errno.Error()) }
+
+// Unwrap makes errors.Is work with the errno.
+func (e *ExecError) Unwrap() error { return e.Errno }

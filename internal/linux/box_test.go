@@ -1,0 +1,93 @@
+//go:build linux
+
+package linux
+
+import (
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/bailey-run/bailey/internal/plan"
+)
+
+// testPlan is a full box around a fresh workspace, written by hand so that this
+// package's tests do not depend on the compiler's choices.
+func testPlan(t testing.TB) *plan.Plan {
+	t.Helper()
+	ws := t.TempDir()
+	uid, gid := os.Geteuid(), os.Getegid()
+	p := &plan.Plan{
+		Version: plan.Version, Tier: "full", Mode: "workspace-write", Hostname: "bailey",
+		Identity: plan.Identity{UID: uid, GID: gid, HostUID: uid, HostGID: gid, User: "dev", Home: "/home/dev"},
+		Dir:      ws, Writable: []string{ws},
+		Limits: plan.Limits{Pids: 512, OpenFiles: 1024, Scratch: 64 << 20},
+	}
+	if uid == 0 {
+		p.Identity.UID, p.Identity.GID = 1000, 1000
+	}
+	add := func(n plan.Node) { p.Tree = append(p.Tree, n) }
+	for _, d := range []string{"/usr", "/bin", "/sbin", "/lib", "/lib64"} {
+		if link, err := os.Readlink(d); err == nil {
+			add(plan.Node{Kind: plan.Symlink, Path: d, Source: link})
+		} else if _, err := os.Stat(d); err == nil {
+			add(plan.Node{Kind: plan.Bind, Path: d, Source: d, Exec: true})
+		}
+	}
+	add(plan.Node{Kind: plan.Data, Path: "/etc/passwd", Content: "root:x:0:0::/:/bin/sh\n"})
+	add(plan.Node{Kind: plan.Scratch, Path: "/tmp", Mode: 0o1777, Exec: true})
+	add(plan.Node{Kind: plan.Scratch, Path: "/home/dev", Mode: 0o755, Exec: true})
+	for _, d := range []string{"null", "zero", "full", "random", "urandom", "tty"} {
+		add(plan.Node{Kind: plan.Bind, Path: "/dev/" + d, Source: "/dev/" + d, Device: true})
+	}
+	add(plan.Node{Kind: plan.Devpts, Path: "/dev/pts"})
+	add(plan.Node{Kind: plan.Symlink, Path: "/dev/fd", Source: "/proc/self/fd"})
+	add(plan.Node{Kind: plan.Scratch, Path: "/dev/shm", Mode: 0o1777})
+	add(plan.Node{Kind: plan.Proc, Path: "/proc"})
+	add(plan.Node{Kind: plan.Mask, Path: "/proc/keys"})
+	add(plan.Node{Kind: plan.Bind, Path: ws, Source: ws, Writable: true, Exec: true})
+	return p
+}
+
+// output runs args in a fresh box made from p and returns what it printed.
+func output(t testing.TB, p *plan.Plan, args ...string) (string, *os.ProcessState) {
+	t.Helper()
+	f, err := os.Create(filepath.Join(t.TempDir(), "out"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	b, proc, err := Open(p, &Command{Path: args[0], Args: args, Env: []string{"PATH=/usr/bin:/bin"}, Stdout: f, Stderr: f}, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.Close()
+	st, err := proc.Wait()
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.Seek(0, 0)
+	out, _ := io.ReadAll(f)
+	return string(out), st
+}
+
+func TestRun(t *testing.T) {
+	out, st := output(t, testPlan(t), "sh", "-c", "echo hello from $$; ls -la / /dev /proc/self/; cat /proc/1/status /proc/self/mountinfo; exit 3")
+	if st.ExitCode() != 3 || !strings.Contains(out, "hello") {
+		t.Fatalf("exit %d: %s", st.ExitCode(), out)
+	}
+	t.Log(out)
+}
+
+func BenchmarkTrue(b *testing.B) {
+	p := testPlan(b)
+	for b.Loop() {
+		box, proc, err := Open(p, &Command{Path: "/bin/true", Args: []string{"true"}}, Options{})
+		if err != nil {
+			b.Fatal(err)
+		}
+		proc.Wait()
+		box.Close()
+	}
+}

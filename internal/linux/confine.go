@@ -1,0 +1,253 @@
+//go:build linux
+
+package linux
+
+import (
+	"fmt"
+	"os"
+	"path"
+	"strings"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/bailey-run/bailey/internal/plan"
+)
+
+// confiner appends the steps between a finished file tree and the command: its
+// terminal and descriptors, limits, keyring, capabilities, Landlock, syscall
+// filter, the self-check, and execve.
+type confiner struct {
+	p        *program
+	plan     *plan.Plan
+	cmd      *Command
+	listener bool // a name broker listens to the filter
+}
+
+// stdio puts the command's descriptors at 0, 1 and 2, opening a terminal of the
+// box where the command asks for one.
+func (c *confiner) stdio() error {
+	p := c.p
+	files := [3]*os.File{c.cmd.Stdin, c.cmd.Stdout, c.cmd.Stderr}
+	var from [3]reg
+	var slave reg
+	if c.cmd.TTY != [3]bool{} {
+		slave = c.terminal()
+	}
+	for i, f := range files {
+		switch {
+		case c.cmd.TTY[i]:
+			from[i] = slave
+		case f == nil:
+			from[i] = p.call("open /dev/null", unix.SYS_OPENAT, cwd, p.str("/dev/null"), num(unix.O_RDWR|unix.O_CLOEXEC), num(0))
+		default:
+			if err := safeStdio(i, f); err != nil {
+				return err
+			}
+			if int(f.Fd()) == i {
+				continue
+			}
+			// Moved out of the way first: a later dup3 may overwrite the original.
+			from[i] = p.call("copy descriptor", unix.SYS_FCNTL, word(f.Fd()), num(unix.F_DUPFD_CLOEXEC), num(3))
+		}
+	}
+	for i, r := range from {
+		if r == 0 {
+			p.do("keep descriptor", unix.SYS_FCNTL, num(i), num(unix.F_SETFD), num(0))
+			continue
+		}
+		p.do("place descriptor", unix.SYS_DUP3, r.operand(), num(i), num(0))
+	}
+	// Everything else this process ever had open closes at exec.
+	p.do("close inherited descriptors", unix.SYS_CLOSE_RANGE, num(3), word(^uintptr(0)>>1&0xffffffff), num(unix.CLOSE_RANGE_CLOEXEC))
+	return nil
+}
+
+// safeStdio refuses descriptors that would be a way around the file wall: a
+// directory leads to its parents, a block device to a whole file system.
+func safeStdio(i int, f *os.File) error {
+	fi, err := f.Stat()
+	if err != nil {
+		return fmt.Errorf("check descriptor %d: %w", i, err)
+	}
+	m := fi.Mode()
+	if m.IsDir() || m&os.ModeDevice != 0 && m&os.ModeCharDevice == 0 {
+		return &SetupError{Step: fmt.Sprintf("pass descriptor %d (%s) into the box: a directory or block device would open a way around the walls", i, f.Name()), Errno: unix.EPERM}
+	}
+	return nil
+}
+
+// terminal opens a pty of the box's own devpts, makes the command's end its
+// controlling terminal and sends the other end to the supervisor.
+func (c *confiner) terminal() reg {
+	p := c.p
+	master := p.call("open a terminal", unix.SYS_OPENAT, cwd, p.str("/dev/pts/ptmx"), num(unix.O_RDWR|unix.O_NOCTTY|unix.O_CLOEXEC), num(0))
+	zero := make([]byte, 4)
+	p.do("unlock the terminal", unix.SYS_IOCTL, master.operand(), num(unix.TIOCSPTLCK), p.bytes(zero))
+	slave := p.call("open the terminal's other end", unix.SYS_IOCTL, master.operand(), num(unix.TIOCGPTPEER), num(unix.O_RDWR|unix.O_NOCTTY|unix.O_CLOEXEC))
+	if c.cmd.Rows > 0 && c.cmd.Cols > 0 {
+		ws := &unix.Winsize{Row: c.cmd.Rows, Col: c.cmd.Cols}
+		p.keep = append(p.keep, ws)
+		p.do("size the terminal", unix.SYS_IOCTL, slave.operand(), num(unix.TIOCSWINSZ), mem(unsafe.Pointer(ws)))
+	}
+	p.do("take the terminal", unix.SYS_IOCTL, slave.operand(), num(unix.TIOCSCTTY), num(0))
+	p.sendFile("hand over the terminal", master, fileTerminal)
+	return slave
+}
+
+// Which descriptor a msgFile message carries.
+const (
+	fileTerminal = 1 + iota
+	fileListener
+	fileRuleset
+)
+
+// sendFile appends a sendmsg that carries the descriptor in r.
+func (p *program) sendFile(name string, r reg, which int32) {
+	type packet struct {
+		hdr  unix.Msghdr
+		iov  unix.Iovec
+		msg  message
+		cmsg [24]byte // CMSG_SPACE(4) on 64-bit
+	}
+	k := &packet{msg: message{kind: msgFile, value: which}}
+	k.iov.Base, k.iov.Len = (*byte)(unsafe.Pointer(&k.msg)), uint64(messageSize)
+	h := (*unix.Cmsghdr)(unsafe.Pointer(&k.cmsg[0]))
+	h.Level, h.Type = unix.SOL_SOCKET, unix.SCM_RIGHTS
+	h.SetLen(unix.CmsgLen(4))
+	k.hdr.Iov, k.hdr.Iovlen = &k.iov, 1
+	k.hdr.Control, k.hdr.Controllen = &k.cmsg[0], uint64(unix.CmsgSpace(4))
+	p.keep = append(p.keep, k)
+	p.add(name, op{kind: opStore, args: [6]operand{r.operand(), mem(unsafe.Pointer(&k.cmsg[unix.CmsgLen(0)]))}})
+	p.do(name, unix.SYS_SENDMSG, word(p.control), mem(unsafe.Pointer(&k.hdr)), num(unix.MSG_NOSIGNAL))
+}
+
+// limits sets the resource limits of the command. None can be raised above what
+// this process itself may have.
+func (c *confiner) limits() {
+	l := c.plan.Limits
+	set := func(name string, res int, v int64, always bool) {
+		if v <= 0 && !always {
+			return
+		}
+		var have unix.Rlimit
+		if unix.Getrlimit(res, &have) == nil && uint64(v) > have.Max {
+			v = int64(have.Max)
+		}
+		r := &unix.Rlimit{Cur: uint64(v), Max: uint64(v)}
+		c.p.keep = append(c.p.keep, r)
+		c.p.do("limit "+name, unix.SYS_PRLIMIT64, num(0), num(res), mem(unsafe.Pointer(r)), num(0))
+	}
+	set("core dumps", unix.RLIMIT_CORE, l.Core, true)
+	set("memory", unix.RLIMIT_DATA, l.Memory, false)
+	set("processes", unix.RLIMIT_NPROC, l.Pids, false)
+	set("processor time", unix.RLIMIT_CPU, l.CPU, false)
+	set("file size", unix.RLIMIT_FSIZE, l.FileSize, false)
+	set("open files", unix.RLIMIT_NOFILE, l.OpenFiles, false)
+	set("message queues", unix.RLIMIT_MSGQUEUE, 1<<20, false)
+	set("locked memory", unix.RLIMIT_MEMLOCK, 64<<20, false)
+}
+
+// privileges takes every capability away, in every set and for good.
+func (c *confiner) privileges() {
+	p := c.p
+	for i := 0; i < 64; i++ {
+		// The kernel knows about 41; EINVAL says that a number is beyond the last.
+		p.do("drop a capability from the bounding set", unix.SYS_PRCTL, num(unix.PR_CAPBSET_DROP), num(i), num(0), num(0), num(0)).allow(unix.EINVAL)
+	}
+	p.do("clear ambient capabilities", unix.SYS_PRCTL, num(unix.PR_CAP_AMBIENT), num(unix.PR_CAP_AMBIENT_CLEAR_ALL), num(0), num(0), num(0))
+	// Each of NOROOT, NO_SETUID_FIXUP and NO_CAP_AMBIENT_RAISE with its lock, and KEEP_CAPS locked off.
+	const securebits = 0xef
+	p.do("lock the secure bits", unix.SYS_PRCTL, num(unix.PR_SET_SECUREBITS), num(securebits), num(0), num(0), num(0))
+	hdr := &unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+	data := &[2]unix.CapUserData{}
+	p.keep = append(p.keep, hdr, data)
+	p.do("drop capabilities", unix.SYS_CAPSET, mem(unsafe.Pointer(hdr)), mem(unsafe.Pointer(data)))
+	p.do("set no_new_privs", unix.SYS_PRCTL, num(unix.PR_SET_NO_NEW_PRIVS), num(1), num(0), num(0), num(0))
+}
+
+// selfCheck appends calls that must fail, or give a certain answer, if the walls
+// are there. They run inside, under everything the command will run under.
+func (c *confiner) selfCheck() {
+	p := c.p
+	check := func(what string, nr uintptr, args ...operand) *op { return p.do("self-check: "+what, nr, args...) }
+	equal := func(o *op, v uintptr) { o.judge, o.want = mustEqual, v }
+	fails := func(o *op) { o.judge = mustFailAny }
+
+	equal(check("no_new_privs", unix.SYS_PRCTL, num(unix.PR_GET_NO_NEW_PRIVS), num(0), num(0), num(0), num(0)), 1)
+	equal(check("syscall filter", unix.SYS_PRCTL, num(unix.PR_GET_SECCOMP)), 2)
+	equal(check("bounding set", unix.SYS_PRCTL, num(unix.PR_CAPBSET_READ), num(unix.CAP_SYS_ADMIN)), 0)
+	hdr := &unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+	data := &[2]unix.CapUserData{}
+	p.keep = append(p.keep, hdr, data)
+	check("read capabilities", unix.SYS_CAPGET, mem(unsafe.Pointer(hdr)), mem(unsafe.Pointer(data)))
+	p.add("self-check: capabilities", op{kind: opZero, args: [6]operand{mem(unsafe.Pointer(data)), num(int(unsafe.Sizeof(*data)))}})
+	check("new namespaces", unix.SYS_UNSHARE, num(unix.CLONE_NEWUSER)).deny(unix.EPERM)
+	if c.plan.Tier != "full" {
+		return
+	}
+	equal(check("pid namespace", unix.SYS_GETPPID), 0)
+	check("mounts", unix.SYS_MOUNT, num(0), p.str("/"), num(0), num(unix.MS_REMOUNT), num(0)).deny(unix.EPERM)
+	check("the root", unix.SYS_FACCESSAT, cwd, p.str("/"), num(unix.W_OK)).deny(unix.EROFS)
+	fails(check("/etc/shadow", unix.SYS_FACCESSAT, cwd, p.str("/etc/shadow"), num(unix.F_OK)))
+	fails(check("/proc/sys", unix.SYS_FACCESSAT, cwd, p.str("/proc/sys/kernel/core_pattern"), num(unix.W_OK)))
+	for i := range c.plan.Tree {
+		n := &c.plan.Tree[i]
+		if n.Kind == plan.Bind && !n.Writable && !n.Device && !n.Optional {
+			fails(check(n.Path, unix.SYS_FACCESSAT, cwd, p.str(n.Path), num(unix.W_OK)))
+		}
+	}
+	// 192.0.2.1 is reserved for documentation: no route may lead there.
+	sa := &unix.RawSockaddrInet4{Family: unix.AF_INET, Port: 0x3500, Addr: [4]byte{192, 0, 2, 1}}
+	p.keep = append(p.keep, sa)
+	s := p.call("self-check: make a socket", unix.SYS_SOCKET, num(unix.AF_INET), num(unix.SOCK_DGRAM|unix.SOCK_CLOEXEC), num(0))
+	check("the network", unix.SYS_CONNECT, s.operand(), mem(unsafe.Pointer(sa)), num(unix.SizeofSockaddrInet4)).deny(unix.ENETUNREACH)
+}
+
+// exec ends the list: say that all walls stand, then become the command.
+func (c *confiner) exec() error {
+	p := c.p
+	for _, s := range append(append([]string{c.cmd.Path, c.cmd.Dir}, c.cmd.Args...), c.cmd.Env...) {
+		if strings.IndexByte(s, 0) >= 0 {
+			return &SetupError{Step: "check the command: a NUL byte in an argument", Errno: unix.EINVAL}
+		}
+	}
+	p.add("report", op{kind: opSend, args: [6]operand{num(msgReady), num(0), num(0)}})
+	o := op{kind: opExec, argv: p.vector(c.cmd.Args), envv: p.vector(c.cmd.Env)}
+	for _, s := range c.candidates() {
+		o.cand = append(o.cand, (*byte)(p.str(s).ptr))
+	}
+	p.add("execute", o)
+	return nil
+}
+
+// vector makes a NULL-terminated array of C strings.
+func (p *program) vector(list []string) **byte {
+	v := make([]*byte, len(list)+1)
+	for i, s := range list {
+		v[i] = (*byte)(p.str(s).ptr)
+	}
+	p.keep = append(p.keep, v)
+	return &v[0]
+}
+
+// candidates are the paths to try, as execvp would.
+func (c *confiner) candidates() []string {
+	if strings.ContainsRune(c.cmd.Path, '/') || c.cmd.Path == "" {
+		return []string{c.cmd.Path}
+	}
+	var list []string
+	for _, e := range c.cmd.Env {
+		if v, ok := strings.CutPrefix(e, "PATH="); ok {
+			list = nil
+			for _, d := range strings.Split(v, ":") {
+				// An empty or relative entry means the working directory, which the
+				// box can write: not searched.
+				if path.IsAbs(d) {
+					list = append(list, path.Join(d, c.cmd.Path))
+				}
+			}
+		}
+	}
+	return list
+}

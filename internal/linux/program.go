@@ -1,0 +1,159 @@
+//go:build linux
+
+package linux
+
+import (
+	"syscall"
+	"unsafe"
+)
+
+// A program is a list of prepared system calls that a forked child of this
+// process runs in order. The child has one thread and no Go runtime: it may not
+// allocate, grow its stack, take a lock or be preempted. So everything is worked
+// out beforehand (numbers, pointers to buffers that stay alive, where a result
+// flows into a later argument) and the child only walks the list.
+//
+// Every step is fatal when it fails, unless it says which errors it accepts. The
+// child then sends the index of the step and the errno to the supervisor and
+// ends; nothing it did outlives it, because all of it happened in namespaces
+// that die with it.
+type program struct {
+	ops   []op
+	names []string // names[i] says what ops[i] does, for errors
+	regs  [maxRegs]uintptr
+	nregs int32
+
+	control uintptr // descriptor number of the child's end of the control socket
+	msg     message // scratch for what is sent over it
+	keep    []any   // buffers the list points into
+}
+
+// maxRegs bounds the results that one program can keep: about two a mount, and a
+// plan of some 10,000 mounts is refused earlier by the kernel's mount-max.
+const maxRegs = 1 << 15
+
+type opKind uint8
+
+const (
+	opCall   opKind = iota // make the system call
+	opFork                 // clone with flags args[0]; the child continues at op number jump
+	opStore                // write regs[args[0]] as a 32-bit number to args[1]
+	opZero                 // fail unless args[1] bytes at args[0] are all zero
+	opSend                 // send message kind args[0] with value regs or number args[1]
+	opExec                 // try to execute each candidate
+	opExit                 // end this process with status args[0]
+	opInject               // test only: fail as if the system call had returned want
+)
+
+// verdict says how the result of a call is judged.
+type verdict uint8
+
+const (
+	mustSucceed verdict = iota
+	mayFail             // any error is accepted; the register then holds ^0
+	mayFailWith         // the errno want is accepted as well
+	mustFail            // it must fail with the errno want: a self-check
+	mustFailAny         // it must fail, whatever the errno
+	mustEqual           // it must return exactly the number want
+)
+
+// reg names a result kept for later arguments. Register 0 is never used.
+type reg int32
+
+type operand struct {
+	ptr unsafe.Pointer
+	val uintptr
+	reg reg
+}
+
+type op struct {
+	kind  opKind
+	judge verdict
+	out   reg
+	nr    uintptr
+	want  uintptr
+	jump  int
+	args  [6]operand
+	cand  []*byte // opExec
+	argv  **byte
+	envv  **byte
+}
+
+// message is what the child tells the supervisor. It is sent as one packet.
+type message struct {
+	kind  uint32
+	index uint32
+	errno int32
+	value int32
+}
+
+const (
+	msgFailed   = 1 + iota // step index failed with errno
+	msgPids                // value is the pid of: index 0 pid 1, index 1 the command
+	msgReady               // all walls stand; execve comes next
+	msgExec                // execve failed with errno
+	msgFile                // a descriptor comes along; value says which
+	messageSize = int(unsafe.Sizeof(message{}))
+)
+
+func num(v int) operand            { return operand{val: uintptr(v)} }
+func word(v uintptr) operand       { return operand{val: v} }
+func (r reg) operand() operand     { return operand{reg: r} }
+func mem(p unsafe.Pointer) operand { return operand{ptr: p} }
+
+// str returns a NUL-terminated copy of s as an argument. Callers have refused
+// strings with a NUL inside.
+func (p *program) str(s string) operand {
+	b := make([]byte, len(s)+1)
+	copy(b, s)
+	p.keep = append(p.keep, b)
+	return operand{ptr: unsafe.Pointer(unsafe.SliceData(b))}
+}
+
+// bytes returns a pointer to b and keeps b alive.
+func (p *program) bytes(b []byte) operand {
+	p.keep = append(p.keep, b)
+	return operand{ptr: unsafe.Pointer(unsafe.SliceData(b))}
+}
+
+func (p *program) newReg() reg {
+	p.nregs++
+	return reg(p.nregs)
+}
+
+// add appends a step and returns it for adjustment.
+func (p *program) add(name string, o op) *op {
+	p.ops = append(p.ops, o)
+	p.names = append(p.names, name)
+	return &p.ops[len(p.ops)-1]
+}
+
+// call appends a system call that must succeed and returns its result's register.
+func (p *program) call(name string, nr uintptr, args ...operand) reg {
+	r := p.newReg()
+	o := op{nr: nr, out: r}
+	copy(o.args[:], args)
+	p.add(name, o)
+	return r
+}
+
+// do appends a system call that must succeed and whose result nobody needs.
+func (p *program) do(name string, nr uintptr, args ...operand) *op {
+	o := op{nr: nr}
+	copy(o.args[:], args)
+	return p.add(name, o)
+}
+
+// allow makes the step accept errno as success.
+func (o *op) allow(e syscall.Errno) { o.judge, o.want = mayFailWith, uintptr(e) }
+
+// deny makes the step a self-check: the call must fail with e.
+func (o *op) deny(e syscall.Errno) { o.judge, o.want = mustFail, uintptr(e) }
+
+// stepName says what step index does.
+func (p *program) stepName(index uint32) string {
+	if int(index) < len(p.names) {
+		return p.names[index]
+	}
+	return "unknown step"
+}

@@ -1,0 +1,195 @@
+//go:build linux
+
+package linux
+
+import (
+	"syscall"
+	"unsafe"
+	_ "unsafe" // for go:linkname
+)
+
+// The three hooks that syscall.forkExec itself uses around a fork: they block
+// signals, mark the goroutine as one that must not grow its stack, and reset the
+// signal handlers in the child. The Go tree keeps them reachable for container
+// runtimes that fork this way.
+
+//go:linkname runtimeBeforeFork syscall.runtime_BeforeFork
+func runtimeBeforeFork()
+
+//go:linkname runtimeAfterFork syscall.runtime_AfterFork
+func runtimeAfterFork()
+
+//go:linkname runtimeAfterForkInChild syscall.runtime_AfterForkInChild
+func runtimeAfterForkInChild()
+
+// fork clones this process with flags and lets the child run p from its first
+// step. It returns the child's pid in the parent and never returns in the child.
+//
+//go:noinline
+//go:norace
+//go:nocheckptr
+func (p *program) fork(flags uintptr) (pid int, err syscall.Errno) {
+	runtimeBeforeFork()
+	r, _, e := rawCall(syscall.SYS_CLONE, flags|uintptr(syscall.SIGCHLD), 0, 0, 0, 0, 0)
+	if e != 0 || r != 0 {
+		runtimeAfterFork()
+		return int(r), e
+	}
+	runtimeAfterForkInChild()
+	p.run(0)
+	return 0, 0 // not reached
+}
+
+// forkInto is fork with clone3, which can place the child in a cgroup at birth.
+//
+//go:noinline
+//go:norace
+//go:nocheckptr
+func (p *program) forkInto(args *cloneArgs) (pid int, err syscall.Errno) {
+	runtimeBeforeFork()
+	r, _, e := rawCall(sysClone3, uintptr(unsafe.Pointer(args)), unsafe.Sizeof(*args), 0, 0, 0, 0)
+	if e != 0 || r != 0 {
+		runtimeAfterFork()
+		return int(r), e
+	}
+	runtimeAfterForkInChild()
+	p.run(0)
+	return 0, 0 // not reached
+}
+
+// cloneArgs is struct clone_args of clone3(2), as far as CLONE_ARGS_SIZE_VER2.
+type cloneArgs struct {
+	flags, pidFD, childTID, parentTID, exitSignal, stack, stackSize, tls, setTID, setTIDSize, cgroup uint64
+}
+
+const sysClone3 = 435 // the same number on every architecture
+
+//go:nosplit
+//go:norace
+//go:nocheckptr
+func rawCall(nr, a, b, c, d, e, f uintptr) (uintptr, uintptr, syscall.Errno) {
+	return syscall.RawSyscall6(nr, a, b, c, d, e, f)
+}
+
+//go:nosplit
+//go:norace
+//go:nocheckptr
+func (p *program) value(o *operand) uintptr {
+	if o.ptr != nil {
+		return uintptr(o.ptr)
+	}
+	if o.reg != 0 {
+		return p.regs[o.reg] + o.val
+	}
+	return o.val
+}
+
+// run walks the list from step i. It is the whole life of the child.
+//
+//go:nosplit
+//go:norace
+//go:nocheckptr
+func (p *program) run(i int) {
+	for {
+		o := &p.ops[i]
+		switch o.kind {
+		case opCall:
+			r, _, e := rawCall(o.nr, p.value(&o.args[0]), p.value(&o.args[1]), p.value(&o.args[2]),
+				p.value(&o.args[3]), p.value(&o.args[4]), p.value(&o.args[5]))
+			ok := e == 0
+			switch o.judge {
+			case mayFail:
+				ok = true
+			case mayFailWith:
+				ok = e == 0 || uintptr(e) == o.want
+			case mustFail:
+				ok = uintptr(e) == o.want
+			case mustFailAny:
+				ok = e != 0
+			case mustEqual:
+				ok = e == 0 && r == o.want
+			}
+			if !ok {
+				p.fail(i, e)
+			}
+			if o.out != 0 {
+				p.regs[o.out] = r
+			}
+		case opFork:
+			r, _, e := rawCall(syscall.SYS_CLONE, o.args[0].val, 0, 0, 0, 0, 0)
+			if e != 0 {
+				p.fail(i, e)
+			}
+			if r == 0 {
+				i = o.jump
+				continue
+			}
+			p.regs[o.out] = r
+		case opStore:
+			*(*int32)(o.args[1].ptr) = int32(p.value(&o.args[0]))
+		case opZero:
+			for n := uintptr(0); n < o.args[1].val; n++ {
+				if *(*byte)(unsafe.Add(o.args[0].ptr, n)) != 0 {
+					p.fail(i, syscall.EPERM)
+				}
+			}
+		case opSend:
+			p.send(uint32(o.args[0].val), uint32(o.args[2].val), 0, int32(p.value(&o.args[1])))
+		case opExec:
+			e := p.exec(o)
+			p.send(msgExec, uint32(i), int32(e), 0)
+			p.exit(127)
+		case opExit:
+			p.exit(o.args[0].val)
+		case opInject:
+			p.fail(i, syscall.Errno(o.want))
+		}
+		i++
+	}
+}
+
+// exec tries the candidates as execvp does: a candidate that may not be executed
+// is remembered, and reported when no other one works.
+//
+//go:nosplit
+//go:norace
+//go:nocheckptr
+func (p *program) exec(o *op) syscall.Errno {
+	result := syscall.ENOENT
+	for _, c := range o.cand {
+		_, _, e := rawCall(syscall.SYS_EXECVE, uintptr(unsafe.Pointer(c)), uintptr(unsafe.Pointer(o.argv)), uintptr(unsafe.Pointer(o.envv)), 0, 0, 0)
+		switch e {
+		case syscall.ENOENT, syscall.ENOTDIR:
+		case syscall.EACCES:
+			result = e
+		default:
+			return e
+		}
+	}
+	return result
+}
+
+//go:nosplit
+//go:norace
+//go:nocheckptr
+func (p *program) send(kind, index uint32, errno, value int32) {
+	p.msg.kind, p.msg.index, p.msg.errno, p.msg.value = kind, index, errno, value
+	rawCall(syscall.SYS_SENDTO, p.control, uintptr(unsafe.Pointer(&p.msg)), uintptr(messageSize), syscall.MSG_NOSIGNAL, 0, 0)
+}
+
+//go:nosplit
+//go:norace
+//go:nocheckptr
+func (p *program) fail(i int, e syscall.Errno) {
+	p.send(msgFailed, uint32(i), int32(e), 0)
+	p.exit(125)
+}
+
+//go:nosplit
+//go:norace
+//go:nocheckptr
+func (p *program) exit(status uintptr) {
+	for {
+		rawCall(syscall.SYS_EXIT_GROUP, status, 0, 0, 0, 0, 0)
+	}
+}

@@ -1,0 +1,381 @@
+//go:build linux
+
+package linux
+
+import (
+	"fmt"
+	"os"
+	"path"
+	"strconv"
+	"strings"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/bailey-run/bailey/internal/plan"
+)
+
+// Mount attributes that every mount of a box gets.
+const attrBase = unix.MOUNT_ATTR_NOSUID | unix.MOUNT_ATTR_NODEV
+
+// rootSize bounds the root tmpfs: it holds directories, symbolic links and the
+// few small files of a plan, never anything the box writes.
+const rootSize = "64m"
+
+// scratchDir is where the scratch tmpfs hangs while its directories are cloned
+// out of it. It is gone before the command runs.
+const scratchDir = ".scratch"
+
+// tree appends the steps that build the box's file tree to a program. The steps
+// run in the box's own mount namespace, as the future command, with every
+// capability over that namespace and none over the host.
+type tree struct {
+	p        *program
+	plan     *plan.Plan
+	switchID func() // appended after the sources are open: become the box's user
+
+	made    map[string]bool // directories of the root and scratch file systems that exist
+	binds   []string        // paths below which the host's files are seen
+	sources []reg           // sources[i] is the detached clone for plan.Tree[i]
+	skips   map[int][]int   // steps that may jump over the rest of node i
+	masks   [2]reg          // an empty file, an empty directory: made when first needed
+	scratch int
+}
+
+func (p *program) attr(set, clear uint64) (operand, operand) {
+	a := &unix.MountAttr{Attr_set: set, Attr_clr: clear}
+	p.keep = append(p.keep, a)
+	return mem(unsafe.Pointer(a)), num(int(unsafe.Sizeof(*a)))
+}
+
+func (p *program) how(flags, resolve uint64) (operand, operand) {
+	h := &unix.OpenHow{Flags: flags, Resolve: resolve}
+	p.keep = append(p.keep, h)
+	return mem(unsafe.Pointer(h)), num(int(unsafe.Sizeof(*h)))
+}
+
+var (
+	cwd   = num(unix.AT_FDCWD)
+	empty = []byte{0}
+)
+
+// setattr sets the attributes of the mount at fd, and of all below when rec.
+func (t *tree) setattr(what string, fd reg, set uint64, rec bool) {
+	a, n := t.p.attr(set, 0)
+	flags := unix.AT_EMPTY_PATH
+	if rec {
+		flags |= unix.AT_RECURSIVE
+	}
+	t.p.do("set mount attributes of "+what, unix.SYS_MOUNT_SETATTR, fd.operand(), t.p.bytes(empty), num(flags), a, n)
+}
+
+// clone appends the steps that make a detached copy of the mounts at path.
+func (t *tree) clone(n *plan.Node) reg {
+	p := t.p
+	flags := unix.OPEN_TREE_CLONE | unix.OPEN_TREE_CLOEXEC | unix.AT_RECURSIVE
+	if !n.NoFollow {
+		return p.call("open "+n.Source, unix.SYS_OPEN_TREE, cwd, p.str(n.Source), num(flags))
+	}
+	h, size := p.how(unix.O_PATH|unix.O_CLOEXEC|unix.O_NOFOLLOW, unix.RESOLVE_NO_SYMLINKS)
+	fd := p.call("open "+n.Source, unix.SYS_OPENAT2, cwd, p.str(n.Source), h, size)
+	return p.call("clone mounts of "+n.Source, unix.SYS_OPEN_TREE, fd.operand(), p.bytes(empty), num(flags|unix.AT_EMPTY_PATH))
+}
+
+func bindAttr(n *plan.Node) uint64 {
+	set := uint64(attrBase)
+	if n.Device {
+		set = unix.MOUNT_ATTR_NOSUID
+	}
+	if !n.Writable && !n.Device {
+		set |= unix.MOUNT_ATTR_RDONLY
+	}
+	if !n.Exec {
+		set |= unix.MOUNT_ATTR_NOEXEC
+	}
+	return set
+}
+
+// openSources appends the steps that pin everything of the host that will be
+// seen, before anything else is mounted: afterwards only these descriptors lead
+// to the host.
+func (t *tree) openSources() {
+	t.sources = make([]reg, len(t.plan.Tree))
+	for i := range t.plan.Tree {
+		n := &t.plan.Tree[i]
+		if n.Kind != plan.Bind || n.Pin {
+			continue
+		}
+		t.sources[i] = t.clone(n)
+		t.setattr(n.Source, t.sources[i], bindAttr(n), true)
+	}
+}
+
+// fs appends the steps that create a file system and returns its mount.
+func (t *tree) fs(kind string, attr uint64, options ...string) reg {
+	p := t.p
+	const cloexec = 1 // FSOPEN_CLOEXEC, FSMOUNT_CLOEXEC
+	ctx := p.call("open file system "+kind, unix.SYS_FSOPEN, p.str(kind), num(cloexec))
+	for i := 0; i+1 < len(options); i += 2 {
+		k, v := options[i], options[i+1]
+		if v == "" {
+			p.do("set "+kind+" option "+k, unix.SYS_FSCONFIG, ctx.operand(), num(unix.FSCONFIG_SET_FLAG), p.str(k), num(0), num(0))
+			continue
+		}
+		p.do("set "+kind+" option "+k, unix.SYS_FSCONFIG, ctx.operand(), num(unix.FSCONFIG_SET_STRING), p.str(k), p.str(v), num(0))
+	}
+	p.do("create file system "+kind, unix.SYS_FSCONFIG, ctx.operand(), num(unix.FSCONFIG_CMD_CREATE), num(0), num(0), num(0))
+	return p.call("mount file system "+kind, unix.SYS_FSMOUNT, ctx.operand(), num(cloexec), word(uintptr(attr)))
+}
+
+// rel turns an absolute path inside into one relative to the new root, which is
+// the working directory while the tree is built.
+func rel(inside string) string {
+	if r := strings.TrimLeft(inside, "/"); r != "" {
+		return r
+	}
+	return "."
+}
+
+// insideBind says whether inside lies below a bind: its directories are then the
+// host's, and must exist there.
+func (t *tree) insideBind(inside string) bool {
+	// The last mount that covers the path decides, and nodes come in order.
+	for i := len(t.binds) - 1; i >= 0; i-- {
+		b := t.binds[i]
+		if below(inside, strings.TrimPrefix(b, "!")) {
+			return b[0] != '!'
+		}
+	}
+	return false
+}
+
+// below says whether p is dir or lies below it.
+func below(p, dir string) bool {
+	return p == dir || dir == "/" || strings.HasPrefix(p, dir) && len(p) > len(dir) && p[len(dir)] == '/'
+}
+
+func (t *tree) mkdirs(inside string, mode uint32) {
+	if inside == "/" || t.made[inside] || t.insideBind(inside) {
+		return
+	}
+	t.mkdirs(path.Dir(inside), 0o755)
+	t.made[inside] = true
+	t.p.do("make directory "+inside, unix.SYS_MKDIRAT, cwd, t.p.str(rel(inside)), num(int(mode))).allow(unix.EEXIST)
+}
+
+// target appends the steps that make sure there is something at inside to mount on.
+func (t *tree) target(inside string, dir bool) {
+	if dir {
+		t.mkdirs(inside, 0o755)
+		return
+	}
+	t.mkdirs(path.Dir(inside), 0o755)
+	if !t.insideBind(inside) && !t.made[inside] {
+		t.made[inside] = true
+		t.p.do("make mount point "+inside, unix.SYS_MKNODAT, cwd, t.p.str(rel(inside)), num(unix.S_IFREG|0o444), num(0)).allow(unix.EEXIST)
+	}
+}
+
+const moveEmpty = unix.MOVE_MOUNT_F_EMPTY_PATH
+
+func (t *tree) attach(fd reg, inside string) {
+	t.p.do("mount "+inside, unix.SYS_MOVE_MOUNT, fd.operand(), t.p.bytes(empty), cwd, t.p.str(rel(inside)), num(moveEmpty))
+}
+
+func (t *tree) file(inside string, content []byte, mode uint32) {
+	p := t.p
+	t.mkdirs(path.Dir(inside), 0o755)
+	t.made[inside] = true
+	fd := p.call("create "+inside, unix.SYS_OPENAT, cwd, p.str(rel(inside)), num(unix.O_CREAT|unix.O_EXCL|unix.O_WRONLY|unix.O_CLOEXEC|unix.O_NOFOLLOW), num(int(mode)))
+	if len(content) > 0 {
+		o := p.do("write "+inside, unix.SYS_WRITE, fd.operand(), p.bytes(content), num(len(content)))
+		o.judge, o.want = mustEqual, uintptr(len(content))
+	}
+	p.do("close "+inside, unix.SYS_CLOSE, fd.operand())
+}
+
+// held opens a path below a writable root without following any link: an earlier
+// run may have planted one.
+func (t *tree) held(inside string) reg {
+	h, size := t.p.how(unix.O_PATH|unix.O_CLOEXEC|unix.O_NOFOLLOW, unix.RESOLVE_NO_SYMLINKS|unix.RESOLVE_BENEATH)
+	return t.p.call("open "+inside, unix.SYS_OPENAT2, cwd, t.p.str(rel(inside)), h, size)
+}
+
+func (t *tree) attachHeld(src reg, inside string, dst reg) {
+	t.p.do("mount over "+inside, unix.SYS_MOVE_MOUNT, src.operand(), t.p.bytes(empty), dst.operand(), t.p.bytes(empty), num(moveEmpty|unix.MOVE_MOUNT_T_EMPTY_PATH))
+}
+
+// pin puts a read-only mount of a thing over itself.
+func (t *tree) pin(n *plan.Node) {
+	dst := t.held(n.Path)
+	flags := unix.OPEN_TREE_CLONE | unix.OPEN_TREE_CLOEXEC | unix.AT_EMPTY_PATH | unix.AT_RECURSIVE
+	src := t.p.call("clone mounts of "+n.Path, unix.SYS_OPEN_TREE, dst.operand(), t.p.bytes(empty), num(flags))
+	t.setattr(n.Path, src, attrBase|unix.MOUNT_ATTR_RDONLY, true)
+	t.attachHeld(src, n.Path, dst)
+	t.p.do("close "+n.Path, unix.SYS_CLOSE, dst.operand())
+}
+
+const (
+	maskFile = ".mask-file"
+	maskDir  = ".mask-dir"
+)
+
+func (t *tree) mask(n *plan.Node) {
+	p := t.p
+	dir := 0
+	if n.Mode&unix.S_IFMT == unix.S_IFDIR || n.Mode == 0 && isDir(n.Path) {
+		dir = 1
+	}
+	if t.masks[dir] == 0 {
+		if dir == 1 {
+			p.do("make the empty directory", unix.SYS_MKDIRAT, cwd, p.str(maskDir), num(0))
+		} else {
+			p.do("make the empty file", unix.SYS_MKNODAT, cwd, p.str(maskFile), num(unix.S_IFREG), num(0))
+		}
+		t.masks[dir] = 1
+	}
+	dst := t.held(n.Path)
+	src := p.call("clone the mask", unix.SYS_OPEN_TREE, cwd, p.str([]string{maskFile, maskDir}[dir]), num(unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC))
+	t.setattr("the mask", src, attrBase|unix.MOUNT_ATTR_RDONLY|unix.MOUNT_ATTR_NOEXEC, false)
+	t.attachHeld(src, n.Path, dst)
+	p.do("close "+n.Path, unix.SYS_CLOSE, dst.operand())
+}
+
+func isDir(p string) bool {
+	fi, err := os.Stat(p)
+	return err == nil && fi.IsDir()
+}
+
+// scratchNode clones a fresh directory out of the scratch file system.
+func (t *tree) scratchNode(mode uint32) string {
+	t.scratch++
+	dir := scratchDir + "/" + strconv.Itoa(t.scratch)
+	t.p.do("make scratch directory", unix.SYS_MKDIRAT, cwd, t.p.str(dir), num(int(mode)))
+	return dir
+}
+
+// escapeOverlay escapes what the overlay driver treats as a separator in lowerdir.
+func escapeOverlay(p string) string {
+	return strings.NewReplacer(`\`, `\\`, `:`, `\:`, `,`, `\,`).Replace(p)
+}
+
+func (t *tree) node(i int) error {
+	p, n := t.p, &t.plan.Tree[i]
+	if strings.IndexByte(n.Path, 0) >= 0 || strings.IndexByte(n.Source, 0) >= 0 {
+		return &SetupError{Step: fmt.Sprintf("check path %q", n.Path), Errno: unix.EINVAL}
+	}
+	mode := n.Mode &^ unix.S_IFMT
+	if mode == 0 {
+		mode = 0o755
+	}
+	switch n.Kind {
+	case plan.Dir:
+		t.mkdirs(n.Path, mode)
+	case plan.Scratch:
+		dir := t.scratchNode(mode)
+		fd := p.call("clone scratch directory", unix.SYS_OPEN_TREE, cwd, p.str(dir), num(unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC))
+		if !n.Exec {
+			t.setattr(n.Path, fd, attrBase|unix.MOUNT_ATTR_NOEXEC, false)
+		}
+		t.target(n.Path, true)
+		t.attach(fd, n.Path)
+		t.covered(n.Path, false)
+	case plan.Bind:
+		if n.Pin {
+			t.pin(n)
+			return nil
+		}
+		t.target(n.Path, isDir(n.Source))
+		t.attach(t.sources[i], n.Path)
+		t.covered(n.Path, true)
+	case plan.Data, plan.Copy:
+		content := []byte(n.Content)
+		if n.Kind == plan.Copy {
+			b, err := os.ReadFile(n.Source)
+			if err != nil && n.Optional {
+				return nil
+			} else if err != nil {
+				return fmt.Errorf("copy into the box: %w", err)
+			}
+			content = b
+		}
+		if n.Mode&^unix.S_IFMT == 0 {
+			mode = 0o644
+		}
+		t.file(n.Path, content, mode)
+	case plan.Symlink:
+		t.mkdirs(path.Dir(n.Path), 0o755)
+		p.do("make symbolic link "+n.Path, unix.SYS_SYMLINKAT, p.str(n.Source), cwd, p.str(rel(n.Path)))
+	case plan.Proc:
+		t.target(n.Path, true)
+		t.attach(t.fs("proc", attrBase|unix.MOUNT_ATTR_RDONLY|unix.MOUNT_ATTR_NOEXEC), n.Path)
+		t.covered(n.Path, true)
+	case plan.Devpts:
+		t.target(n.Path, true)
+		t.attach(t.fs("devpts", unix.MOUNT_ATTR_NOSUID|unix.MOUNT_ATTR_NOEXEC, "ptmxmode", "0666", "mode", "0620"), n.Path)
+		t.covered(n.Path, true)
+	case plan.Overlay:
+		upper, work := n.Upper, n.Work
+		if upper == "" {
+			upper, work = t.scratchNode(0o755), t.scratchNode(0o755)
+		}
+		t.target(n.Path, true)
+		t.attach(t.fs("overlay", attrBase, "source", "bailey", "lowerdir", escapeOverlay(n.Source), "upperdir", upper, "workdir", work, "userxattr", ""), n.Path)
+		t.covered(n.Path, true)
+	case plan.Mask:
+		t.mask(n)
+	default:
+		return &SetupError{Step: fmt.Sprintf("build %s: unknown kind %q", n.Path, n.Kind), Errno: unix.EINVAL}
+	}
+	return nil
+}
+
+// covered notes that a mount now covers inside: by files of another place
+// (foreign), or by an empty directory of the scratch file system.
+func (t *tree) covered(inside string, foreign bool) {
+	if foreign {
+		t.binds = append(t.binds, inside)
+	} else {
+		t.binds = append(t.binds, "!"+inside)
+	}
+}
+
+// build appends everything from the first open to the moment when the old root
+// is gone and the new one is read-only.
+func (t *tree) build() error {
+	p := t.p
+	t.made = map[string]bool{}
+	p.do("make mounts private", unix.SYS_MOUNT, num(0), p.str("/"), num(0), num(unix.MS_REC|unix.MS_PRIVATE), num(0))
+	t.openSources()
+	if t.switchID != nil {
+		t.switchID()
+	}
+	root := t.fs("tmpfs", attrBase, "mode", "0755", "size", rootSize)
+	p.do("mount the new root", unix.SYS_MOVE_MOUNT, root.operand(), p.bytes(empty), cwd, p.str("/"), num(moveEmpty))
+	p.do("enter the new root", unix.SYS_FCHDIR, root.operand())
+
+	size := "50%"
+	if t.plan.Limits.Scratch > 0 {
+		size = strconv.FormatInt(t.plan.Limits.Scratch, 10)
+	}
+	scratch := t.fs("tmpfs", attrBase, "mode", "0755", "size", size)
+	p.do("make the scratch directory", unix.SYS_MKDIRAT, cwd, p.str(scratchDir), num(0o700))
+	t.attach(scratch, "/"+scratchDir)
+	for i := range t.plan.Tree {
+		if err := t.node(i); err != nil {
+			return err
+		}
+	}
+	p.do("detach the scratch directory", unix.SYS_UMOUNT2, p.str(scratchDir), num(unix.MNT_DETACH))
+	p.do("remove the scratch directory", unix.SYS_UNLINKAT, cwd, p.str(scratchDir), num(unix.AT_REMOVEDIR))
+	if t.masks[0] != 0 {
+		p.do("remove the empty file", unix.SYS_UNLINKAT, cwd, p.str(maskFile), num(0))
+	}
+	if t.masks[1] != 0 {
+		p.do("remove the empty directory", unix.SYS_UNLINKAT, cwd, p.str(maskDir), num(unix.AT_REMOVEDIR))
+	}
+	p.do("pivot into the new root", unix.SYS_PIVOT_ROOT, p.str("."), p.str("."))
+	p.do("detach the old root", unix.SYS_UMOUNT2, p.str("."), num(unix.MNT_DETACH))
+	t.setattr("the new root", root, attrBase|unix.MOUNT_ATTR_RDONLY, false)
+	return nil
+}

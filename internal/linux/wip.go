@@ -1,0 +1,14 @@
+//go:build linux
+
+package linux
+
+import "os"
+
+func (l *launch) landlock(c *confiner) error { return nil }
+func (b *Box) serve(f *os.File) error        { f.Close(); return nil }
+
+type broker struct{}
+
+func (b *broker) Close() {}
+
+type Denial struct{}
