@@ -78,14 +78,9 @@ func (b *Box) open(first *Command) (*Process, error) {
 	l.network()
 	p.do("enter a pid namespace", unix.SYS_UNSHARE, num(unix.CLONE_NEWPID))
 
-	pid1 := p.newReg()
-	fork1 := len(p.ops)
-	p.add("start pid 1", op{kind: opFork, out: pid1, args: [6]operand{word(commandFlags)}})
+	fork1, pid1 := p.forkHere("start pid 1")
 	p.add("report pid 1", op{kind: opSend, args: [6]operand{num(msgPids), pid1.operand(), num(0)}})
-	var pid2 reg
-	fork2 := len(p.ops)
-	pid2 = p.newReg()
-	p.add("start the command", op{kind: opFork, out: pid2, args: [6]operand{word(commandFlags)}})
+	fork2, pid2 := p.forkHere("start the command")
 	p.add("report the command", op{kind: opSend, args: [6]operand{num(msgPids), pid2.operand(), num(1)}})
 	p.add("end", op{kind: opExit})
 
@@ -117,9 +112,7 @@ func (b *Box) Start(cmd *Command) (*Process, error) {
 	p.do("hide this process", unix.SYS_PRCTL, num(unix.PR_SET_DUMPABLE), num(0), num(0), num(0), num(0))
 	p.do("enter the box", unix.SYS_SETNS, num(b.pid1FD), word(boxNamespaces|unix.CLONE_NEWPID))
 	p.do("hide this process", unix.SYS_PRCTL, num(unix.PR_SET_DUMPABLE), num(0), num(0), num(0), num(0))
-	pid := p.newReg()
-	fork := len(p.ops)
-	p.add("start the command", op{kind: opFork, out: pid, args: [6]operand{word(commandFlags)}})
+	fork, pid := p.forkHere("start the command")
 	p.add("report the command", op{kind: opSend, args: [6]operand{num(msgPids), pid.operand(), num(1)}})
 	p.add("end", op{kind: opExit})
 	p.ops[fork].jump = len(p.ops)
@@ -138,6 +131,7 @@ func (b *Box) launch(l *launch, flags uintptr, writeMaps bool) (*Process, error)
 	if b.options.fault.step > 0 && b.options.fault.step <= len(l.p.ops) {
 		l.p.ops[b.options.fault.step-1] = op{kind: opInject, want: uintptr(b.options.fault.errno)}
 	}
+	l.p.regs = make([]uintptr, l.p.nregs+1)
 	helper, e := l.p.fork(flags)
 	runtime.KeepAlive(l.p)
 	if e != 0 {

@@ -20,23 +20,22 @@ import (
 type program struct {
 	ops   []op
 	names []string // names[i] says what ops[i] does, for errors
-	regs  [maxRegs]uintptr
+	regs  []uintptr
 	nregs int32
 
 	control uintptr // descriptor number of the child's end of the control socket
-	msg     message // scratch for what is sent over it
 	keep    []any   // buffers the list points into
 }
 
-// maxRegs bounds the results that one program can keep: about two a mount, and a
-// plan of some 10,000 mounts is refused earlier by the kernel's mount-max.
-const maxRegs = 1 << 15
+// forkStack is the stack of a child that shares the program's memory. The whole
+// walk is bound by the linker to less than a kilobyte.
+const forkStack = 16 << 10
 
 type opKind uint8
 
 const (
 	opCall   opKind = iota // make the system call
-	opFork                 // clone with flags args[0]; the child continues at op number jump
+	opFork                 // clone with flags args[0], sharing memory, on the stack args[1]; the child continues at op number jump
 	opStore                // write regs[args[0]] as a 32-bit number to args[1]
 	opZero                 // fail unless args[1] bytes at args[0] are all zero
 	opSend                 // send message kind args[0] with value regs or number args[1]
@@ -142,6 +141,17 @@ func (p *program) do(name string, nr uintptr, args ...operand) *op {
 	o := op{nr: nr}
 	copy(o.args[:], args)
 	return p.add(name, o)
+}
+
+// forkHere appends a clone whose child goes on at a step that the caller sets
+// with p.ops[index].jump.
+func (p *program) forkHere(name string) (index int, pid reg) {
+	stack := make([]byte, forkStack)
+	p.keep = append(p.keep, stack)
+	pid = p.newReg()
+	top := (uintptr(unsafe.Pointer(unsafe.SliceData(stack))) + forkStack) &^ 15
+	p.add(name, op{kind: opFork, out: pid, args: [6]operand{word(commandFlags), word(top)}})
+	return len(p.ops) - 1, pid
 }
 
 // allow makes the step accept errno as success.

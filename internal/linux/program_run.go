@@ -64,6 +64,21 @@ type cloneArgs struct {
 
 const sysClone3 = 435 // the same number on every architecture
 
+// cloneShared is in clone_$GOARCH.s.
+//
+//go:noescape
+func cloneShared(flags, stack uintptr, p *program, step int) (pid uintptr)
+
+// runProgram is where cloneShared's child begins.
+//
+//go:nosplit
+//go:norace
+//go:nocheckptr
+func runProgram(p *program, step int) { p.run(step) }
+
+// maxErrno is the largest result of a raw system call that is not an error.
+const maxErrno = ^uintptr(4095)
+
 //go:nosplit
 //go:norace
 //go:nocheckptr
@@ -116,13 +131,9 @@ func (p *program) run(i int) {
 				p.regs[o.out] = r
 			}
 		case opFork:
-			r, _, e := rawCall(syscall.SYS_CLONE, o.args[0].val, 0, 0, 0, 0, 0)
-			if e != 0 {
-				p.fail(i, e)
-			}
-			if r == 0 {
-				i = o.jump
-				continue
+			r := cloneShared(o.args[0].val|syscall.CLONE_VM, o.args[1].val, p, o.jump)
+			if r > maxErrno {
+				p.fail(i, syscall.Errno(-r))
 			}
 			p.regs[o.out] = r
 		case opStore:
@@ -173,8 +184,9 @@ func (p *program) exec(o *op) syscall.Errno {
 //go:norace
 //go:nocheckptr
 func (p *program) send(kind, index uint32, errno, value int32) {
-	p.msg.kind, p.msg.index, p.msg.errno, p.msg.value = kind, index, errno, value
-	rawCall(syscall.SYS_SENDTO, p.control, uintptr(unsafe.Pointer(&p.msg)), uintptr(messageSize), syscall.MSG_NOSIGNAL, 0, 0)
+	// On the stack, because several children share the program's memory.
+	msg := message{kind, index, errno, value}
+	rawCall(syscall.SYS_SENDTO, p.control, uintptr(unsafe.Pointer(&msg)), uintptr(messageSize), syscall.MSG_NOSIGNAL, 0, 0)
 }
 
 //go:nosplit
