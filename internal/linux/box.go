@@ -128,9 +128,7 @@ func (b *Box) Start(cmd *Command) (*Process, error) {
 // launch forks, lets the child run the list, and collects what it reports until
 // the command has been executed or a step has failed.
 func (b *Box) launch(l *launch, flags uintptr, writeMaps bool) (*Process, error) {
-	if b.options.fault.step > 0 && b.options.fault.step <= len(l.p.ops) {
-		l.p.ops[b.options.fault.step-1] = op{kind: opInject, want: uintptr(b.options.fault.errno)}
-	}
+	l.p.inject(b.options.fault)
 	l.p.regs = make([]uintptr, l.p.nregs+1)
 	helper, e := l.p.fork(flags)
 	runtime.KeepAlive(l.p)
@@ -373,7 +371,7 @@ func (l *launch) becomeInit(life, prog *os.File) {
 func (l *launch) becomeCommand(root bool) error {
 	p := l.p
 	umask := p.call("clear the umask", unix.SYS_UMASK, num(0))
-	t := &tree{p: p, plan: l.b.plan}
+	t := &tree{p: p, plan: l.b.plan, pidMax: l.pidMax()}
 	if root {
 		t.switchID = l.switchID
 	}

@@ -154,6 +154,21 @@ func (p *program) forkHere(name string) (index int, pid reg) {
 	return len(p.ops) - 1, pid
 }
 
+// inject makes the step that a test names fail without having been made.
+func (p *program) inject(f fault) {
+	n := 0
+	for i := range p.ops {
+		o := &p.ops[i]
+		if o.kind != opCall && o.kind != opFork && o.kind != opZero {
+			continue
+		}
+		if n++; n == f.step {
+			*o = op{kind: opInject, want: uintptr(f.errno)}
+			return
+		}
+	}
+}
+
 // allow makes the step accept errno as success.
 func (o *op) allow(e syscall.Errno) { o.judge, o.want = mayFailWith, uintptr(e) }
 

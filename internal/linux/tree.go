@@ -38,6 +38,7 @@ type tree struct {
 	binds   []string        // paths below which the host's files are seen
 	sources []reg           // sources[i] is the detached clone for plan.Tree[i]
 	skips   map[int][]int   // steps that may jump over the rest of node i
+	pidMax  int64           // bound on process numbers, 0 for none
 	masks   [2]reg          // an empty file, an empty directory: made when first needed
 	scratch int
 }
@@ -308,7 +309,7 @@ func (t *tree) node(i int) error {
 		p.do("make symbolic link "+n.Path, unix.SYS_SYMLINKAT, p.str(n.Source), cwd, p.str(rel(n.Path)))
 	case plan.Proc:
 		t.target(n.Path, true)
-		t.attach(t.fs("proc", attrBase|unix.MOUNT_ATTR_RDONLY|unix.MOUNT_ATTR_NOEXEC), n.Path)
+		t.proc(n.Path)
 		t.covered(n.Path, true)
 	case plan.Devpts:
 		t.target(n.Path, true)
@@ -328,6 +329,22 @@ func (t *tree) node(i int) error {
 		return &SetupError{Step: fmt.Sprintf("build %s: unknown kind %q", n.Path, n.Kind), Errno: unix.EINVAL}
 	}
 	return nil
+}
+
+// proc mounts a read-only procfs: /proc/sys cannot be written, and what is
+// reached through /proc/self/fd lies on other mounts and is not affected.
+func (t *tree) proc(inside string) {
+	p := t.p
+	fd := t.fs("proc", attrBase|unix.MOUNT_ATTR_NOEXEC)
+	if t.pidMax > 0 {
+		n := strconv.FormatInt(t.pidMax, 10)
+		f := p.call("open pid_max", unix.SYS_OPENAT, fd.operand(), p.str("sys/kernel/pid_max"), num(unix.O_WRONLY|unix.O_CLOEXEC), num(0))
+		o := p.do("set pid_max of the pid namespace", unix.SYS_WRITE, f.operand(), p.bytes([]byte(n)), num(len(n)))
+		o.judge, o.want = mustEqual, uintptr(len(n))
+		p.do("close pid_max", unix.SYS_CLOSE, f.operand())
+	}
+	t.setattr(inside, fd, attrBase|unix.MOUNT_ATTR_RDONLY|unix.MOUNT_ATTR_NOEXEC, false)
+	t.attach(fd, inside)
 }
 
 // covered notes that a mount now covers inside: by files of another place

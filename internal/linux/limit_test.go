@@ -1,0 +1,31 @@
+//go:build linux
+
+package linux
+
+import (
+	"os"
+	"strings"
+	"testing"
+)
+
+// TestProcessLimit starts more processes than the plan allows: some must be
+// refused, as an ordinary user (RLIMIT_NPROC) and as root (pid_max).
+func TestProcessLimit(t *testing.T) {
+	if os.Geteuid() == 0 && !kernelAtLeast(6, 14) {
+		t.Skip("kernel feature missing: pid_max of a pid namespace (Linux 6.14)")
+	}
+	before, err := os.ReadFile("/proc/sys/kernel/pid_max")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := testPlan(t)
+	p.Limits.Pids = 40
+	// dash, unlike bash, does not try again for half a minute.
+	out, st := output(t, p, "sh", "-c", `i=0; while [ $i -lt 600 ]; do sleep 20 & i=$((i+1)); done; echo all`)
+	if strings.Contains(out, "all") || !strings.Contains(strings.ToLower(out), "cannot fork") {
+		t.Errorf("600 processes ran in a box for 40: %v %s", st, out)
+	}
+	if after, _ := os.ReadFile("/proc/sys/kernel/pid_max"); string(after) != string(before) {
+		t.Errorf("the machine's pid_max changed from %s to %s", before, after)
+	}
+}
