@@ -163,10 +163,10 @@ func (b *Box) launch(l *launch, flags uintptr, writeMaps bool) (*Process, error)
 		return nil, err
 	}
 	switch {
-	case mapErr != nil:
-		return fail(mapErr)
 	case r.err != nil:
 		return fail(r.err)
+	case mapErr != nil:
+		return fail(mapErr)
 	case !r.ready && l.cmd != nil:
 		return fail(&SetupError{Step: "start the command: it ended before the walls stood" + describe(proc), Errno: unix.EPIPE})
 	}
