@@ -163,10 +163,10 @@ func (b *Box) launch(l *launch, flags uintptr, writeMaps bool) (*Process, error)
 		return nil, err
 	}
 	switch {
+	case mapErr != nil && errors.Is(r.err, unix.Errno(0)): // the child only saw that no maps came
+		return fail(mapErr)
 	case r.err != nil:
 		return fail(r.err)
-	case mapErr != nil:
-		return fail(mapErr)
 	case !r.ready && l.cmd != nil:
 		return fail(&SetupError{Step: "start the command: it ended before the walls stood" + describe(proc), Errno: unix.EPIPE})
 	}
@@ -315,7 +315,7 @@ func (l *launch) writeMaps(pid int) error {
 	dir := "/proc/" + strconv.Itoa(pid)
 	for _, f := range [][2]string{{"uid_map", idMap(id.UID, id.HostUID)}, {"gid_map", idMap(id.GID, id.HostGID)}} {
 		if err := os.WriteFile(dir+"/"+f[0], []byte(f[1]), 0); err != nil {
-			l.own.Close() // the child's read ends, and it with it
+			unix.Shutdown(int(l.own.Fd()), unix.SHUT_WR) // the child's read ends, and it with it
 			var errno unix.Errno
 			errors.As(err, &errno)
 			return &SetupError{Step: "write " + f[0], Errno: errno}
