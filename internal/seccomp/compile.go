@@ -84,7 +84,12 @@ func (c *compiler) rule(r *rule) target {
 	if t, ok := c.blocks[r]; ok {
 		return t
 	}
-	next := c.verdict(r.otherwise)
+	var next target
+	if r.next != nil {
+		next = c.rule(r.next)
+	} else {
+		next = c.verdict(r.otherwise)
+	}
 	for i := len(r.clauses) - 1; i >= 0; i-- {
 		next = c.clause(&r.clauses[i], next)
 	}

@@ -113,13 +113,14 @@ func fastOpen(arg uint8) clause {
 
 // socketRule names what may be made; the network namespace says whom it reaches.
 //
-// The errors are chosen so that programs fall back. Go listens with multipath TCP
-// first and takes TCP on EPROTONOSUPPORT. Node's os.networkInterfaces returns an
-// empty list on ENOSYS and throws on any other error; glibc's getaddrinfo and the
-// JVM do without route netlink whatever the error.
+// The errors are chosen so that programs fall back: Go listens with multipath TCP
+// first and takes TCP on EPROTONOSUPPORT; glibc's getaddrinfo and the JVM do
+// without route netlink whatever the error. Only getifaddrs has no fallback, so
+// net.Interfaces of Go fails and os.networkInterfaces of Node throws, on every
+// errno alike (Profile.Interfaces).
 var socketRule = rule{clauses: []clause{
 	{"AF_UNIX", []test{is(0, afUnix)}, retAllow},
-	routeNetlink(), otherNetlink(), otherFamily(),
+	otherFamily(),
 	inet("stream, default protocol", sockStream, 0, retAllow),
 	inet("stream, TCP", sockStream, ipTCP, retAllow),
 	inet("datagram, default protocol", sockDgram, 0, retAllow),
@@ -129,13 +130,10 @@ var socketRule = rule{clauses: []clause{
 	{"AF_INET or AF_INET6, raw", []test{masked(1, sockTypeMask, sockRaw)}, ePERM}, // as without CAP_NET_RAW
 }, otherwise: ePROTONOSUPPORT}
 
-func routeNetlink() clause {
-	return clause{"AF_NETLINK, route", []test{is(0, afNetlink), is(2, 0)}, eNOSYS}
-}
-
-func otherNetlink() clause {
-	return clause{"AF_NETLINK", []test{is(0, afNetlink)}, ePROTONOSUPPORT}
-}
+// interfaceSocketRule is socketRule for Profile.Interfaces.
+var interfaceSocketRule = rule{clauses: []clause{
+	{"AF_NETLINK, route", []test{is(0, afNetlink), is(2, 0)}, retAllow},
+}, next: &socketRule}
 
 func otherFamily() clause {
 	return clause{"a family but AF_UNIX, AF_INET, AF_INET6", []test{isNot(0, afInet), isNot(0, afInet6)}, eAFNOSUPPORT}
@@ -155,7 +153,7 @@ var (
 	hostSocketRule = rule{clauses: []clause{
 		unixOnly("stream", sockStream), unixOnly("seqpacket", sockSeq),
 		{"AF_UNIX", []test{is(0, afUnix)}, eACCES},
-		routeNetlink(), otherNetlink(), otherFamily(),
+		otherFamily(),
 	}, otherwise: eACCES}
 
 	hostPairRule = rule{clauses: []clause{

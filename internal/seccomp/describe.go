@@ -19,8 +19,13 @@ func Describe(p Profile, archName string) ([]Entry, error) {
 		if names[nr] == "" {
 			continue
 		}
-		for _, cl := range r.clauses {
-			entries = append(entries, Entry{names[nr], nr, cl.when, cl.do.String()})
+		for ; ; r = r.next {
+			for _, cl := range r.clauses {
+				entries = append(entries, Entry{names[nr], nr, cl.when, cl.do.String()})
+			}
+			if r.next == nil {
+				break
+			}
 		}
 		entries = append(entries, Entry{names[nr], nr, "", r.otherwise.String()})
 	}

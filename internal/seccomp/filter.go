@@ -75,7 +75,10 @@ func rulesFor(p Profile) (rules [callCount]*rule) {
 		set(&openatReadRule, sysOpenat)
 		set(&absentRule, sysOpenat2)
 	}
-	if p.Sockets {
+	if p.Interfaces {
+		set(&interfaceSocketRule, sysSocket)
+	}
+	if p.Sockets { // after Interfaces: those would be the host's
 		set(&hostSocketRule, sysSocket)
 		set(&hostPairRule, sysSocketpair)
 		set(&notifyRule, sysConnect)

@@ -30,6 +30,13 @@ type Profile struct {
 	// needed when denied globs must stay unreadable whoever makes them.
 	Reads bool `json:"reads,omitempty"`
 
+	// Interfaces allows route netlink sockets, with which programs list network
+	// interfaces: Go's net.Interfaces and Node's os.networkInterfaces (dev servers
+	// print their addresses with it) fail without. They reach the box's own
+	// network namespace and change nothing without capabilities; what they open is
+	// more of the kernel's code. With Sockets it has no effect.
+	Interfaces bool `json:"interfaces,omitempty"`
+
 	// Sockets is for tier landlock, where the box shares the host's network and
 	// IPC namespaces. Only unix stream and seqpacket sockets can be made; connect
 	// goes to the broker, which sees the address. Unix datagram sockets are

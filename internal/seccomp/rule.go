@@ -86,10 +86,12 @@ type clause struct {
 	do   verdict
 }
 
-// A rule is a list of clauses, the first that holds decides, and a verdict for
-// when none does. Rules are shared by syscalls and never changed.
+// A rule is a list of clauses, the first that holds decides, and what decides
+// when none does: the rule next or, without one, a verdict. Rules are shared by
+// syscalls and never changed.
 type rule struct {
 	clauses   []clause
+	next      *rule
 	otherwise verdict
 }
 

@@ -65,5 +65,8 @@ next:
 		}
 		return cl.do
 	}
+	if r.next != nil {
+		return judge(r.next, d)
+	}
 	return r.otherwise
 }
