@@ -13,7 +13,28 @@ type Policy struct {
 	Env      Env             `json:"env"`
 	Limits   Limits          `json:"limits"`
 	Process  Process         `json:"process"`
+
+	Layers    []LayerFile `json:"layers"` // what the policy was made of, lowest first
+	Home      string      `json:"home"`   // what ~ stood for
+	Workspace string      `json:"workspace"`
 }
+
+// LayerFile is one file, profile or command line that took part.
+type LayerFile struct {
+	Layer Layer  `json:"layer"`
+	File  string `json:"file,omitempty"`
+	Trust Trust  `json:"trust,omitempty"` // project files only
+}
+
+// Trust says whether a project file was approved by a person.
+type Trust string
+
+// What is known about a project file.
+const (
+	TrustNotNeeded Trust = "not-needed" // it only tightens
+	TrustGiven     Trust = "trusted"
+	TrustMissing   Trust = "missing" // somebody asked, and nobody had; Load fails then
+)
 
 // Files is the file wall. Paths are absolute and clean after merging (~ and
 // relative paths are resolved against the home directory and the directory of
@@ -45,7 +66,8 @@ type Env struct {
 	Set   map[string]Value[string] `json:"set"`
 }
 
-// Limits bounds what a box may use. Sizes are bytes, times seconds.
+// Limits bounds what a box may use. Sizes are bytes, times seconds. 0 is no limit,
+// whether nobody set one or somebody lifted it with "none".
 type Limits struct {
 	Memory     Value[int64] `json:"memory"`
 	Pids       Value[int64] `json:"pids"`

@@ -1,0 +1,468 @@
+package policy
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/pelletier/go-toml/v2/unstable"
+)
+
+// maxFile is the greatest policy file, in bytes: 10,000 entries of 400 bytes
+// each. A greater one is refused before it is parsed.
+const maxFile = 4 << 20
+
+// maxErrors is how many errors one file may report: more of them only hide the
+// first.
+const maxErrors = 20
+
+// entry is one value of one key: a scalar, or one element of a list.
+type entry struct {
+	key  *key
+	text string // the word, path, pattern or name
+	num  int64  // the number of a limit; 1 for true
+	aux  string // kindVars: the value; kindCaches: the variable
+	from Source
+}
+
+// document is one decoded layer, in the order of the file.
+type document struct {
+	layer   Layer
+	file    string
+	content []byte
+	trust   Trust // "" until somebody asks
+	entries []entry
+}
+
+// decoder turns the parser's syntax tree into entries. The parser is go-toml's
+// low-level one, because it alone tells where every value stands, and because it
+// needs no reflection at start-up. What it leaves to its caller is done here:
+// duplicates, types, numbers.
+type decoder struct {
+	doc   *document
+	place place
+	seen  map[string]seenKind
+	errs  []*Error
+
+	data            []byte
+	at, line, start int // a byte offset, the line it is on, characters since the line's start
+}
+
+// seenKind is what a dotted name was defined as (TOML 1.0, "Table": defining a
+// name twice is invalid).
+type seenKind uint8
+
+const (
+	seenNothing  seenKind = iota
+	seenImplied           // by the header of a table below it
+	seenTable             // by its own header
+	seenDotted            // by a dotted key below it
+	seenElements          // by [[name]]
+	seenValue
+)
+
+// decode reads one TOML layer. The document is complete only when there are no
+// errors.
+func decode(layer Layer, file string, content []byte, at place) (*document, []*Error) {
+	d := &decoder{
+		doc:   &document{layer: layer, file: file, content: content},
+		place: at,
+		seen:  make(map[string]seenKind, 32),
+		data:  content,
+		line:  1,
+	}
+	if len(content) > maxFile {
+		d.fail(Source{File: file}, "", fmt.Sprintf("the file has %d bytes, more than %d", len(content), maxFile), "", "")
+		return d.doc, d.errs
+	}
+	var parser unstable.Parser
+	parser.Reset(content)
+	table, known, element := "", true, -1
+	for len(d.errs) < maxErrors && parser.NextExpression() {
+		node := parser.Expression()
+		switch node.Kind {
+		case unstable.Table:
+			table, known = d.header(node)
+			element = -1
+		case unstable.ArrayTable:
+			element = d.arrayHeader(node)
+			known = element >= 0
+		case unstable.KeyValue:
+			switch {
+			case element >= 0:
+				d.cacheField(element, node)
+			case known:
+				d.keyValue(table, node)
+			}
+		}
+	}
+	if err := parser.Error(); err != nil && len(d.errs) < maxErrors {
+		d.syntax(err)
+	}
+	d.finish()
+	return d.doc, d.errs
+}
+
+// syntax reports a text that is not TOML.
+func (d *decoder) syntax(err error) {
+	from := Source{File: d.doc.file}
+	var parse *unstable.ParserError
+	if errors.As(err, &parse) {
+		// The highlight is a slice of the input, so that its capacity tells
+		// where it starts.
+		if at := cap(d.data) - cap(parse.Highlight); at >= 0 && at <= len(d.data) {
+			from = d.source(at)
+		}
+	}
+	d.fail(from, "", "not valid TOML: "+err.Error(), "", "")
+}
+
+// header enters the table a [header] names. It reports false for one that is not
+// legal, whose keys are then passed over.
+func (d *decoder) header(node *unstable.Node) (string, bool) {
+	path, from, ok := d.path("", node.Key())
+	if !ok || !d.define(path, from, seenTable) {
+		return "", false
+	}
+	if !isSection(path) && path != "env.set" {
+		if k := lookup(path); k != nil {
+			d.wrongType(k, from, "a table")
+		} else {
+			d.unknown(path, from)
+		}
+		return "", false
+	}
+	return path, d.placed(path, from)
+}
+
+// arrayHeader starts a new element of the one list of tables, files.caches.
+func (d *decoder) arrayHeader(node *unstable.Node) int {
+	path, from, ok := d.path("", node.Key())
+	if !ok || !d.define(path, from, seenElements) {
+		return -1
+	}
+	k := lookup(path)
+	switch {
+	case k == nil && (isSection(path) || path == "env.set"):
+		d.fail(from, path, "expected a table, not a list of tables", "write ["+path+"]", "")
+		return -1
+	case k == nil:
+		d.unknown(path, from)
+		return -1
+	case k.kind != kindCaches:
+		d.wrongType(k, from, "a list of tables")
+		return -1
+	}
+	d.doc.entries = append(d.doc.entries, entry{key: k, from: from})
+	return len(d.doc.entries) - 1
+}
+
+// cacheField reads one line below [[files.caches]].
+func (d *decoder) cacheField(element int, node *unstable.Node) {
+	e := &d.doc.entries[element]
+	path, from, ok := d.path(e.key.name, node.Key())
+	if ok && d.defineBelow(e.key.name, path, from) {
+		d.cachePart(e, strings.TrimPrefix(path, e.key.name+"."), from, node.Value())
+	}
+}
+
+// cachePart reads path or env of a cache.
+func (d *decoder) cachePart(e *entry, field string, from Source, value *unstable.Node) {
+	name := e.key.name + "." + field
+	if field != "path" && field != "env" {
+		d.fail(from, name, "unknown key", "", nearest(field, []string{"path", "env"}))
+		return
+	}
+	if value.Kind != unstable.String {
+		d.fail(from, name, "expected a string, not "+describe(value.Kind), "", "")
+		return
+	}
+	from = d.source(int(value.Raw.Offset))
+	if field == "path" {
+		e.text, e.from = string(value.Data), from
+		d.check(checkPath, e.text, from, name)
+		return
+	}
+	e.aux = string(value.Data)
+	d.check(checkVar, e.aux, from, name)
+}
+
+// keyValue reads one key = value line below a table.
+func (d *decoder) keyValue(table string, node *unstable.Node) {
+	path, from, ok := d.path(table, node.Key())
+	if !ok || !d.defineBelow(table, path, from) {
+		return
+	}
+	d.value(path, from, node.Value())
+}
+
+// value reads the value of the dotted name path.
+func (d *decoder) value(path string, from Source, value *unstable.Node) {
+	if variable, ok := strings.CutPrefix(path, "env.set."); ok {
+		d.variable(variable, from, value)
+		return
+	}
+	if isSection(path) || path == "env.set" {
+		if value.Kind != unstable.InlineTable {
+			d.fail(from, path, "expected a table, not "+describe(value.Kind), "", "")
+			return
+		}
+		if !d.placed(path, from) {
+			return
+		}
+		for it := value.Children(); it.Next(); {
+			inner, at, ok := d.path(path, it.Node().Key())
+			if ok && d.defineBelow(path, inner, at) {
+				d.value(inner, at, it.Node().Value())
+			}
+		}
+		return
+	}
+	k := lookup(path)
+	if k == nil || k.place != anywhere && k.place != d.place {
+		d.unknown(path, from)
+		return
+	}
+	if k.kind.list() {
+		d.elements(k, from, value)
+		return
+	}
+	e := entry{key: k, from: from}
+	var problem, hint string
+	switch {
+	case value.Kind == unstable.String:
+		e.from = d.source(int(value.Raw.Offset))
+		problem, hint = e.setText(string(value.Data))
+	case value.Kind == unstable.Integer && (k.kind == kindSize || k.kind == kindCount || k.kind == kindTime):
+		e.from = d.source(int(value.Raw.Offset))
+		n, err := strconv.ParseInt(string(value.Data), 0, 64)
+		if err != nil {
+			n = maxNumber + 1
+			if value.Data[0] == '-' {
+				n = -n
+			}
+		}
+		problem, hint = e.setNumber(n)
+	case value.Kind == unstable.Bool && k.kind == kindBool:
+		e.from = d.source(int(value.Raw.Offset))
+		if value.Data[0] == 't' {
+			e.num = 1
+		}
+	default:
+		d.wrongType(k, from, describe(value.Kind))
+		return
+	}
+	if problem != "" {
+		near := ""
+		if k.kind == kindEnum {
+			near = nearest(e.text, k.words)
+		}
+		d.fail(e.from, k.name, problem, hint, near)
+		return
+	}
+	d.doc.entries = append(d.doc.entries, e)
+}
+
+// variable reads one variable of env.set.
+func (d *decoder) variable(name string, from Source, value *unstable.Node) {
+	k := lookup("env.set")
+	if !d.check(checkVar, name, from, "env.set."+name) {
+		return
+	}
+	if value.Kind != unstable.String {
+		d.fail(from, "env.set."+name, "expected a string, not "+describe(value.Kind), "", "")
+		return
+	}
+	from = d.source(int(value.Raw.Offset))
+	if d.check(checkText, string(value.Data), from, "env.set."+name) {
+		d.doc.entries = append(d.doc.entries, entry{key: k, text: name, aux: string(value.Data), from: from})
+	}
+}
+
+// elements reads the value of a list key.
+func (d *decoder) elements(k *key, from Source, value *unstable.Node) {
+	if value.Kind != unstable.Array {
+		d.wrongType(k, from, describe(value.Kind))
+		return
+	}
+	for it := value.Children(); it.Next(); {
+		item := it.Node()
+		switch {
+		case item.Kind == unstable.String:
+			e := entry{key: k, text: string(item.Data), from: d.source(int(item.Raw.Offset))}
+			if d.check(k.check(), e.text, e.from, k.name) {
+				d.doc.entries = append(d.doc.entries, e)
+			}
+		case item.Kind == unstable.InlineTable && k.kind == kindCaches:
+			d.cache(k, item)
+		default:
+			if item.Raw.Length > 0 {
+				from = d.source(int(item.Raw.Offset))
+			}
+			d.fail(from, k.name, "expected a string in the list, not "+describe(item.Kind), "", "")
+		}
+		if len(d.errs) >= maxErrors {
+			return
+		}
+	}
+}
+
+// cache reads one {path = …, env = …} of files.caches.
+func (d *decoder) cache(k *key, item *unstable.Node) {
+	e := entry{key: k, from: d.source(int(item.Raw.Offset))}
+	fields := make(map[string]bool, 2)
+	for it := item.Children(); it.Next(); {
+		path, from, ok := d.path(k.name, it.Node().Key())
+		if !ok {
+			continue
+		}
+		if fields[path] {
+			d.fail(from, path, "the key is defined twice", "", "")
+			continue
+		}
+		fields[path] = true
+		d.cachePart(&e, strings.TrimPrefix(path, k.name+"."), from, it.Node().Value())
+	}
+	d.doc.entries = append(d.doc.entries, e)
+}
+
+// finish looks for what only the whole document shows.
+func (d *decoder) finish() {
+	if len(d.errs) > 0 {
+		return
+	}
+	for i := range d.doc.entries {
+		if e := &d.doc.entries[i]; e.key.kind == kindCaches && e.text == "" {
+			d.fail(e.from, e.key.name, "a cache needs a path", `write {path = "~/…"}`, "")
+		}
+	}
+}
+
+// path joins the parts of a dotted key below a table. It also tells where the
+// first part stands.
+func (d *decoder) path(table string, parts unstable.Iterator) (string, Source, bool) {
+	path, from, first := table, Source{}, true
+	for parts.Next() {
+		part := parts.Node()
+		if first {
+			from, first = d.source(int(part.Raw.Offset)), false
+		}
+		name := string(part.Data)
+		if name == "" || strings.ContainsAny(name, ".\x00") {
+			// A quoted part with a dot inside names no key of ours, and must
+			// not look like one once joined.
+			d.fail(from, join(path, strconv.Quote(name)), "unknown key", "", "")
+			return "", from, false
+		}
+		path = join(path, name)
+	}
+	return path, from, true
+}
+
+func join(table, name string) string {
+	if table == "" {
+		return name
+	}
+	return table + "." + name
+}
+
+// placed reports whether the section may stand in this file.
+func (d *decoder) placed(path string, from Source) bool {
+	switch {
+	case path == "profile" && d.place != inProfile:
+		d.fail(from, path, "only a built-in profile may describe itself", "", "")
+	case path == "managed" && d.place != inManaged:
+		d.fail(from, path, "only /etc/bailey/managed.toml and managed.d may lock keys", "", "")
+	default:
+		return true
+	}
+	return false
+}
+
+func (d *decoder) unknown(path string, from Source) {
+	d.fail(from, path, "unknown key", "", suggest(path, d.place))
+}
+
+func (d *decoder) wrongType(k *key, from Source, got string) {
+	d.fail(from, k.name, "expected "+k.kind.String()+", not "+got, "", "")
+}
+
+func (d *decoder) fail(from Source, key, problem, hint, near string) {
+	if len(d.errs) < maxErrors {
+		d.errs = append(d.errs, &Error{
+			File: from.File, Line: from.Line, Column: from.Column,
+			Key: key, Problem: problem, Hint: hint, Nearest: near,
+		})
+	}
+}
+
+// check runs one rule on a string and reports what it says.
+func (d *decoder) check(rule func(string) (problem, hint string), text string, from Source, key string) bool {
+	problem, hint := rule(text)
+	if problem != "" {
+		near := ""
+		if key == "extends" {
+			near = nearest(text, Profiles())
+		}
+		d.fail(from, key, problem, hint, near)
+	}
+	return problem == ""
+}
+
+// source tells the line and column of a byte offset. Offsets mostly grow, so it
+// counts on from the last one.
+func (d *decoder) source(offset int) Source {
+	if offset < d.at {
+		d.at, d.line, d.start = 0, 1, 0
+	}
+	for _, c := range d.data[d.at:offset] {
+		switch {
+		case c == '\n':
+			d.line, d.start = d.line+1, 0
+		case utf8.RuneStart(c):
+			d.start++
+		}
+	}
+	d.at = offset
+	return Source{Layer: d.doc.layer, File: d.doc.file, Line: d.line, Column: d.start + 1}
+}
+
+// describe names a TOML type in a sentence.
+func describe(kind unstable.Kind) string {
+	switch kind {
+	case unstable.String:
+		return "a string"
+	case unstable.Bool:
+		return "true or false"
+	case unstable.Integer, unstable.Float:
+		return "a number"
+	case unstable.Array:
+		return "a list"
+	case unstable.InlineTable:
+		return "a table"
+	}
+	return "a date or time"
+}
+
+// String names the kind in a sentence.
+func (k kind) String() string {
+	switch k {
+	case kindEnum, kindText:
+		return "a string"
+	case kindBool:
+		return "true or false"
+	case kindSize:
+		return `a size such as "4GiB"`
+	case kindCount:
+		return "a whole number"
+	case kindTime:
+		return `a time such as "10m"`
+	case kindVars:
+		return "a table of strings"
+	case kindCaches:
+		return "a list of paths or {path, env} tables"
+	}
+	return "a list of strings"
+}

@@ -1,0 +1,83 @@
+package policy
+
+// keys is the table of every key a policy file may hold. Order is the order of
+// the printed policy, the schema and the hash.
+var keys = [...]key{
+	{name: "extends", kind: kindProfiles,
+		doc: "Built-in profiles to apply, beside the ones the project's files switch on."},
+	{name: "mode", kind: kindEnum, words: []string{"read-only", "workspace-write", "danger-full-access"},
+		doc: "What a box may change."},
+	{name: "approval", kind: kindEnum, words: []string{"untrusted", "on-request", "on-failure", "never"},
+		doc: "When a person is asked."},
+	{name: "min-tier", kind: kindEnum, words: []string{"full", "landlock", "container", "vm", "none"},
+		doc: "The weakest enforcement that may be used; below it nothing starts."},
+
+	{name: "files.read", kind: kindPaths,
+		doc: "Paths that are visible, read-only, with programs in them executable."},
+	{name: "files.write", kind: kindPaths,
+		doc: "Paths that are writable, beside the workspace."},
+	{name: "files.deny", kind: kindGlobs, tightens: true,
+		doc: "Paths and patterns that are hidden, whatever else says."},
+	{name: "files.protect", kind: kindGlobs, tightens: true,
+		doc: "Names that no box may make or change below a writable root."},
+	{name: "files.caches", kind: kindCaches,
+		doc: "Package and build caches: readable, with writes kept in a layer of this project's own."},
+	{name: "files.etc", kind: kindEtc,
+		doc: "Entries of /etc that are visible."},
+	{name: "files.system", kind: kindPaths,
+		doc: "System directories that are visible, read-only."},
+	{name: "files.missing", kind: kindEnum, words: []string{"error", "skip"},
+		doc: "What a configured path that does not exist means."},
+	{name: "files.nested-git", kind: kindEnum, words: []string{"deny", "hold"},
+		doc: "Whether a repository may be made inside the workspace (git init, git clone)."},
+	{name: "files.strict", kind: kindBool, strict: true,
+		doc: "Landlock handles reads too, at about a microsecond for every open."},
+
+	{name: "env.allow", kind: kindNames,
+		doc: "Environment variables that pass into the box; * matches any run of characters."},
+	{name: "env.deny", kind: kindNames, tightens: true,
+		doc: "Environment variables that never pass."},
+	{name: "env.set", kind: kindVars,
+		doc: "Environment variables that are set in the box."},
+
+	{name: "limits.memory", kind: kindSize, doc: "Memory of the whole box."},
+	{name: "limits.pids", kind: kindCount, doc: "Processes and threads of the whole box."},
+	{name: "limits.cpu", kind: kindTime, doc: "Processor time of one process."},
+	{name: "limits.file-size", kind: kindSize, doc: "Size of one file."},
+	{name: "limits.open-files", kind: kindCount, doc: "Open files of one process."},
+	{name: "limits.scratch", kind: kindSize, doc: "Everything in the box's own /tmp, home and /dev/shm."},
+	{name: "limits.timeout", kind: kindTime, doc: "Wall time of one command."},
+	{name: "limits.output", kind: kindSize, doc: "Everything written to standard output and standard error."},
+	{name: "limits.output-rate", kind: kindSize, doc: "Output in one second."},
+
+	{name: "process.debug", kind: kindBool, strict: false,
+		doc: "Debuggers work among the box's own processes (ptrace)."},
+
+	{name: "profile.name", kind: kindText, place: inProfile, doc: "The profile's name."},
+	{name: "profile.description", kind: kindText, place: inProfile, doc: "One sentence about the profile."},
+	{name: "profile.detect", kind: kindTexts, place: inProfile,
+		doc: "File names in the workspace root that switch the profile on; globs allowed."},
+
+	{name: "managed.lock", kind: kindKeys, place: inManaged,
+		doc: "Keys that no other layer may use."},
+}
+
+// sectionDocs describes the tables for people who write them in an editor.
+func sectionDoc(section string) string {
+	switch section {
+	case "files":
+		return "The file wall."
+	case "env":
+		return "The environment wall: an allow list."
+	case "limits":
+		return "What a box may spend. \"none\" lifts a limit."
+	case "process":
+		return "What processes inside may do to each other."
+	}
+	return ""
+}
+
+// lockable are the keys that managed.lock may name: the ones that grant.
+func lockable(k *key) bool {
+	return k.kind.list() && !k.tightens && k.place == anywhere
+}
