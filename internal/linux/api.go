@@ -29,6 +29,9 @@ type Options struct {
 	// drops them. It must not block.
 	Denied func(Denial)
 
+	// Limit is called when a limit has ended the box, from another goroutine.
+	Limit func(name string, limit, used int64)
+
 	fault fault
 }
 

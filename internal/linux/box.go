@@ -25,6 +25,8 @@ type Box struct {
 	lifeline *os.File // closing it ends the box
 	pid1     int
 	pid1FD   int
+	cgroup   string // the box's own directory, or ""
+	stop     chan struct{}
 
 	mu      sync.Mutex
 	procs   map[*Process]struct{}
@@ -43,15 +45,24 @@ const (
 // Open makes a box from p and, when first is not nil, starts first in it: one
 // fork and one list of system calls for both.
 func Open(p *plan.Plan, first *Command, o Options) (*Box, *Process, error) {
-	b := &Box{plan: p, options: o, procs: map[*Process]struct{}{}, pid1FD: -1}
+	b := &Box{plan: p, options: o, procs: map[*Process]struct{}{}, pid1FD: -1, stop: make(chan struct{})}
 	var err error
 	if b.init, err = initFile(); err != nil {
 		return nil, nil, err
+	}
+	if p.Limits.Cgroup != "" {
+		if err := b.makeCgroup(); err != nil {
+			b.Close()
+			return nil, nil, err
+		}
 	}
 	proc, err := b.open(first)
 	if err != nil {
 		b.Close()
 		return nil, nil, err
+	}
+	if p.Limits.Memory > 0 && b.cgroup == "" && b.pid1FD >= 0 {
+		go b.watchMemory(p.Limits.Memory, b.stop)
 	}
 	return b, proc, nil
 }
@@ -130,7 +141,7 @@ func (b *Box) Start(cmd *Command) (*Process, error) {
 func (b *Box) launch(l *launch, flags uintptr, writeMaps bool) (*Process, error) {
 	l.p.inject(b.options.fault)
 	l.p.regs = make([]uintptr, l.p.nregs+1)
-	helper, e := l.p.fork(flags)
+	helper, e := b.fork(l.p, flags)
 	runtime.KeepAlive(l.p)
 	if e != 0 {
 		return nil, &SetupError{Step: "clone with new namespaces", Errno: e}
@@ -172,7 +183,7 @@ func (b *Box) launch(l *launch, flags uintptr, writeMaps bool) (*Process, error)
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.report = l.report
+	b.report = b.achieved(l)
 	if r.listener != nil {
 		if err := b.serve(r.listener); err != nil {
 			return fail(err)
@@ -188,6 +199,19 @@ func (b *Box) launch(l *launch, flags uintptr, writeMaps bool) (*Process, error)
 		return nil, &ExecError{Path: l.cmd.Path, Errno: r.exec}
 	}
 	return proc, nil
+}
+
+// fork starts the list in the box's cgroup, where there is one.
+func (b *Box) fork(p *program, flags uintptr) (int, unix.Errno) {
+	if b.cgroup == "" {
+		return p.fork(flags)
+	}
+	dir, err := unix.Open(b.cgroup, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return 0, errnoOf(err)
+	}
+	defer unix.Close(dir)
+	return p.forkInto(&cloneArgs{flags: uint64(flags) | unix.CLONE_INTO_CGROUP, exitSignal: uint64(unix.SIGCHLD), cgroup: uint64(dir)})
 }
 
 func describe(p *Process) string {
@@ -217,6 +241,7 @@ func (b *Box) Close() error {
 		return nil
 	}
 	b.closed = true
+	close(b.stop)
 	procs := make([]*Process, 0, len(b.procs))
 	for p := range b.procs {
 		procs = append(procs, p)
@@ -245,7 +270,20 @@ func (b *Box) Close() error {
 	if b.pid1FD >= 0 {
 		unix.Close(b.pid1FD)
 	}
+	if b.cgroup != "" {
+		unix.Rmdir(b.cgroup)
+	}
 	return nil
+}
+
+func (b *Box) achieved(l *launch) Report {
+	r := l.report
+	r.Tier = string(b.plan.Tier)
+	r.Namespaces = b.plan.Namespaces
+	r.Filter = true
+	r.Broker = b.plan.Syscalls.Broker
+	r.Limits = b.mechanisms()
+	return r
 }
 
 // Report says which walls this box really has.

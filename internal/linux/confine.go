@@ -139,7 +139,6 @@ func (c *confiner) limits() {
 		c.p.do("limit "+name, unix.SYS_PRLIMIT64, num(0), num(res), mem(unsafe.Pointer(r)), num(0))
 	}
 	set("core dumps", unix.RLIMIT_CORE, l.Core, true)
-	set("memory", unix.RLIMIT_DATA, l.Memory, false)
 	set("processes", unix.RLIMIT_NPROC, l.Pids, false)
 	set("processor time", unix.RLIMIT_CPU, l.CPU, false)
 	set("file size", unix.RLIMIT_FSIZE, l.FileSize, false)

@@ -3,8 +3,12 @@
 package linux
 
 import (
+	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
+	"sync/atomic"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -44,4 +48,165 @@ func kernelAtLeast(major, minor int) bool {
 	}
 	have, err = strconv.Atoi(strings.TrimRight(parts[1], "-+abcdefghijklmnopqrstuvwxyz"))
 	return err == nil && have >= minor
+}
+
+// mechanisms says what holds each limit of this box.
+func (b *Box) mechanisms() map[string]string {
+	l := b.plan.Limits
+	m := map[string]string{}
+	note := func(name string, v int64, how string) {
+		if v > 0 {
+			m[name] = how
+		}
+	}
+	note("cpu", l.CPU, "RLIMIT_CPU")
+	note("file_size", l.FileSize, "RLIMIT_FSIZE")
+	note("open_files", l.OpenFiles, "RLIMIT_NOFILE")
+	note("scratch", l.Scratch, "tmpfs size")
+	switch {
+	case b.cgroup != "":
+		note("memory", l.Memory, "cgroup v2 memory.max")
+		note("pids", l.Pids, "cgroup v2 pids.max")
+	default:
+		note("memory", l.Memory, "watch: the box is killed when it is seen above the limit, looked at every "+memoryInterval.String())
+		switch {
+		case b.plan.Identity.HostUID != 0:
+			note("pids", l.Pids, "RLIMIT_NPROC of the user namespace")
+		case kernelAtLeast(6, 14) && b.plan.Tier == "full":
+			note("pids", l.Pids, "pid_max of the pid namespace")
+		default:
+			note("pids", l.Pids, "not held: RLIMIT_NPROC does not bind host uid 0, and no cgroup is delegated")
+		}
+	}
+	return m
+}
+
+// cgroupCount tells the cgroups of one supervisor apart.
+var cgroupCount atomic.Int64
+
+// makeCgroup makes the box's own cgroup and sets its limits. The directory's
+// name holds our pid, so that a later run can remove what a killed one left.
+func (b *Box) makeCgroup() error {
+	l := b.plan.Limits
+	sweepCgroups(l.Cgroup)
+	dir := filepath.Join(l.Cgroup, "bailey-"+strconv.Itoa(os.Getpid())+"-"+strconv.FormatInt(cgroupCount.Add(1), 10))
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		return &SetupError{Step: "make cgroup " + dir, Errno: errnoOf(err)}
+	}
+	b.cgroup = dir
+	set := func(file string, v int64) error {
+		if v <= 0 {
+			return nil
+		}
+		if err := os.WriteFile(filepath.Join(dir, file), []byte(strconv.FormatInt(v, 10)), 0); err != nil {
+			return &SetupError{Step: "set " + file + " of cgroup " + dir, Errno: errnoOf(err)}
+		}
+		return nil
+	}
+	if err := set("memory.max", l.Memory); err != nil {
+		return err
+	}
+	return set("pids.max", l.Pids)
+}
+
+// sweepCgroups removes empty cgroups of supervisors that were killed. rmdir
+// fails for one that is in use, so nothing alive can be hit.
+func sweepCgroups(parent string) {
+	old, _ := filepath.Glob(filepath.Join(parent, "bailey-*-*"))
+	for _, d := range old {
+		unix.Rmdir(d)
+	}
+}
+
+func errnoOf(err error) unix.Errno {
+	for err != nil {
+		if e, ok := err.(unix.Errno); ok {
+			return e
+		}
+		u, ok := err.(interface{ Unwrap() error })
+		if !ok {
+			break
+		}
+		err = u.Unwrap()
+	}
+	return unix.EIO
+}
+
+// memoryInterval is how often the memory of a box without a cgroup is looked at.
+// A process can take a few GiB a second, so a shorter interval would bound the
+// overshoot better and cost a busy box more: reading 100 processes takes about a
+// millisecond.
+const memoryInterval = 250 * time.Millisecond
+
+// watchMemory kills the box when it uses more than limit bytes. It ends when
+// stop is closed.
+func (b *Box) watchMemory(limit int64, stop <-chan struct{}) {
+	root, err := unix.Open("/proc/"+strconv.Itoa(b.pid1)+"/root/proc", unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return // pid 1 is gone, and the box with it
+	}
+	defer unix.Close(root)
+	tick := time.NewTicker(memoryInterval)
+	defer tick.Stop()
+	for {
+		select {
+		case <-stop:
+			return
+		case <-tick.C:
+		}
+		if used := memoryUsed(root); used > limit {
+			if b.options.Limit != nil {
+				b.options.Limit("memory", limit, used)
+			}
+			unix.PidfdSendSignal(b.pid1FD, unix.SIGKILL, nil, 0)
+			return
+		}
+	}
+}
+
+// memoryUsed adds up the private memory of all processes that the procfs at dir
+// shows, and what the scratch file system holds.
+func memoryUsed(dir int) int64 {
+	fd, err := unix.Openat(dir, ".", unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return 0
+	}
+	f := os.NewFile(uintptr(fd), "proc")
+	defer f.Close()
+	names, _ := f.Readdirnames(-1)
+	page := int64(os.Getpagesize())
+	var total int64
+	var buf [256]byte
+	for _, n := range names {
+		if n[0] < '1' || n[0] > '9' {
+			continue
+		}
+		s, err := unix.Openat(dir, n+"/statm", unix.O_RDONLY|unix.O_CLOEXEC, 0)
+		if err != nil {
+			continue
+		}
+		k, _ := unix.Read(s, buf[:])
+		unix.Close(s)
+		fields := strings.Fields(string(buf[:max(k, 0)]))
+		if len(fields) < 3 {
+			continue
+		}
+		resident, _ := strconv.ParseInt(fields[1], 10, 64)
+		shared, _ := strconv.ParseInt(fields[2], 10, 64)
+		total += (resident - shared) * page
+	}
+	for _, scratch := range []string{"../tmp", "../dev/shm"} {
+		s, err := unix.Openat(dir, scratch, unix.O_PATH|unix.O_CLOEXEC, 0)
+		if err != nil {
+			continue
+		}
+		var st unix.Statfs_t
+		if unix.Fstatfs(s, &st) == nil && st.Type == unix.TMPFS_MAGIC {
+			total += int64(st.Blocks-st.Bfree) * st.Bsize
+			unix.Close(s)
+			break // all scratch directories lie on one file system
+		}
+		unix.Close(s)
+	}
+	return total
 }

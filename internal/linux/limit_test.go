@@ -5,6 +5,7 @@ package linux
 import (
 	"os"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -27,5 +28,29 @@ func TestProcessLimit(t *testing.T) {
 	}
 	if after, _ := os.ReadFile("/proc/sys/kernel/pid_max"); string(after) != string(before) {
 		t.Errorf("the machine's pid_max changed from %s to %s", before, after)
+	}
+}
+
+// TestMemoryLimit lets a process take more memory than the plan allows: the box
+// must be ended, and the caller told why.
+func TestMemoryLimit(t *testing.T) {
+	p := testPlan(t)
+	p.Limits.Memory = 64 << 20
+	hit := make(chan string, 1)
+	b, proc, err := Open(p, &Command{Path: "/usr/bin/perl", Args: []string{"perl", "-e", `$x = "x" x (256 << 20); sleep 30`}},
+		Options{Limit: func(name string, limit, used int64) { hit <- name }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.Close()
+	st, err := proc.Wait()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if ws := st.Sys().(syscall.WaitStatus); ws.Signal() != syscall.SIGKILL {
+		t.Errorf("the command ended with %v", st)
+	}
+	if name := <-hit; name != "memory" {
+		t.Errorf("limit %q reported", name)
 	}
 }
