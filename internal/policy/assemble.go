@@ -15,7 +15,7 @@ func (m *merger) policy() *Policy {
 		if texts := p.texts(k); texts != nil {
 			*texts = make([]Value[string], len(list))
 			for i := range list {
-				(*texts)[i] = value(&list[i], list[i].text)
+				(*texts)[i] = value(list[i], list[i].text)
 			}
 			continue
 		}
@@ -23,19 +23,19 @@ func (m *merger) policy() *Policy {
 		case kindCaches:
 			p.Files.Caches = make([]Value[Cache], len(list))
 			for i := range list {
-				p.Files.Caches[i] = value(&list[i], Cache{Path: list[i].text, Env: list[i].aux})
+				p.Files.Caches[i] = value(list[i], Cache{Path: list[i].text, Env: list[i].aux})
 			}
 			continue
 		case kindVars:
 			for i := range list {
-				p.Env.Set[list[i].text] = value(&list[i], list[i].aux)
+				p.Env.Set[list[i].text] = value(list[i], list[i].aux)
 			}
 			continue
 		}
 		if len(list) == 0 {
 			continue
 		}
-		e := &list[0]
+		e := list[0]
 		if number := p.number(k); number != nil {
 			*number = value(e, e.num)
 			continue

@@ -47,6 +47,7 @@ type decoder struct {
 	errs  []*Error
 
 	data            []byte
+	text            string // data once more: values without escapes are parts of it
 	at, line, start int // a byte offset, the line it is on, characters since the line's start
 }
 
@@ -64,8 +65,8 @@ const (
 )
 
 // decode reads one TOML layer. The document is complete only when there are no
-// errors.
-func decode(layer Layer, file string, content []byte, at place) (*document, []*Error) {
+// errors. The parser is lent for its memory.
+func decode(parser *unstable.Parser, layer Layer, file string, content []byte, at place) (*document, []*Error) {
 	d := &decoder{
 		doc:   &document{layer: layer, file: file, content: content},
 		place: at,
@@ -77,11 +78,15 @@ func decode(layer Layer, file string, content []byte, at place) (*document, []*E
 		d.fail(Source{File: file}, "", fmt.Sprintf("the file has %d bytes, more than %d", len(content), maxFile), "", "")
 		return d.doc, d.errs
 	}
-	var parser unstable.Parser
+	d.text = string(content)
+	d.doc.entries = make([]entry, 0, strings.Count(d.text, `"`)/2+8)
 	parser.Reset(content)
 	table, known, element := "", true, -1
 	for len(d.errs) < maxErrors && parser.NextExpression() {
 		node := parser.Expression()
+		if at == inHead && node.Kind == unstable.Table && string(node.Child().Data) != "profile" {
+			return d.doc, d.errs
+		}
 		switch node.Kind {
 		case unstable.Table:
 			table, known = d.header(node)
@@ -181,11 +186,11 @@ func (d *decoder) cachePart(e *entry, field string, from Source, value *unstable
 	}
 	from = d.source(int(value.Raw.Offset))
 	if field == "path" {
-		e.text, e.from = string(value.Data), from
+		e.text, e.from = d.string(value), from
 		d.check(checkPath, e.text, from, name)
 		return
 	}
-	e.aux = string(value.Data)
+	e.aux = d.string(value)
 	d.check(checkVar, e.aux, from, name)
 }
 
@@ -221,7 +226,7 @@ func (d *decoder) value(path string, from Source, value *unstable.Node) {
 		return
 	}
 	k := lookup(path)
-	if k == nil || k.place != anywhere && k.place != d.place {
+	if k == nil || !d.place.allows(k) {
 		d.unknown(path, from)
 		return
 	}
@@ -234,10 +239,10 @@ func (d *decoder) value(path string, from Source, value *unstable.Node) {
 	switch {
 	case value.Kind == unstable.String:
 		e.from = d.source(int(value.Raw.Offset))
-		problem, hint = e.setText(string(value.Data))
+		problem, hint = e.setText(d.string(value))
 	case value.Kind == unstable.Integer && (k.kind == kindSize || k.kind == kindCount || k.kind == kindTime):
 		e.from = d.source(int(value.Raw.Offset))
-		n, err := strconv.ParseInt(string(value.Data), 0, 64)
+		n, err := strconv.ParseInt(d.string(value), 0, 64)
 		if err != nil {
 			n = maxNumber + 1
 			if value.Data[0] == '-' {
@@ -276,8 +281,8 @@ func (d *decoder) variable(name string, from Source, value *unstable.Node) {
 		return
 	}
 	from = d.source(int(value.Raw.Offset))
-	if d.check(checkText, string(value.Data), from, "env.set."+name) {
-		d.doc.entries = append(d.doc.entries, entry{key: k, text: name, aux: string(value.Data), from: from})
+	if d.check(checkText, d.string(value), from, "env.set."+name) {
+		d.doc.entries = append(d.doc.entries, entry{key: k, text: name, aux: d.string(value), from: from})
 	}
 }
 
@@ -291,7 +296,7 @@ func (d *decoder) elements(k *key, from Source, value *unstable.Node) {
 		item := it.Node()
 		switch {
 		case item.Kind == unstable.String:
-			e := entry{key: k, text: string(item.Data), from: d.source(int(item.Raw.Offset))}
+			e := entry{key: k, text: d.string(item), from: d.source(int(item.Raw.Offset))}
 			if d.check(k.check(), e.text, e.from, k.name) {
 				d.doc.entries = append(d.doc.entries, e)
 			}
@@ -371,7 +376,7 @@ func join(table, name string) string {
 // placed reports whether the section may stand in this file.
 func (d *decoder) placed(path string, from Source) bool {
 	switch {
-	case path == "profile" && d.place != inProfile:
+	case path == "profile" && d.place != inProfile && d.place != inHead:
 		d.fail(from, path, "only a built-in profile may describe itself", "", "")
 	case path == "managed" && d.place != inManaged:
 		d.fail(from, path, "only /etc/bailey/managed.toml and managed.d may lock keys", "", "")
@@ -427,6 +432,16 @@ func (d *decoder) source(offset int) Source {
 	}
 	d.at = offset
 	return Source{Layer: d.doc.layer, File: d.doc.file, Line: d.line, Column: d.start + 1}
+}
+
+// string returns the value of a string or number, without a copy where the text
+// of the file holds it as it is.
+func (d *decoder) string(value *unstable.Node) string {
+	at := cap(d.data) - cap(value.Data)
+	if end := at + len(value.Data); at > 0 && end <= len(d.text) && at >= int(value.Raw.Offset) && end <= int(value.Raw.Offset+value.Raw.Length) && d.text[at:end] == string(value.Data) {
+		return d.text[at:end]
+	}
+	return string(value.Data)
 }
 
 // describe names a TOML type in a sentence.

@@ -4,7 +4,8 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
-	"sort"
+	"slices"
+	"strings"
 )
 
 // Hash is the SHA-256, in hex, of what the policy says: every value in force,
@@ -13,19 +14,26 @@ import (
 // they brought.
 func Hash(p *Policy) string {
 	rows := p.rows()
-	lines := make([]string, 0, len(rows))
-	for _, r := range rows {
-		if r.key.kind != kindProfiles {
-			lines = append(lines, r.key.name+"\x00"+r.text)
-		}
-	}
-	sort.Strings(lines)
 	var all []byte
-	for _, line := range lines {
-		// The length in front keeps values apart that hold separators.
-		all = binary.BigEndian.AppendUint64(all, uint64(len(line)))
-		all = append(all, line...)
+	for len(rows) > 0 {
+		same := 1
+		for same < len(rows) && rows[same].key == rows[0].key {
+			same++
+		}
+		if rows[0].key.kind != kindProfiles {
+			slices.SortFunc(rows[:same], func(a, b row) int { return strings.Compare(a.text, b.text) })
+			for _, r := range rows[:same] {
+				all = appendField(appendField(all, r.key.name), r.text)
+			}
+		}
+		rows = rows[same:]
 	}
 	sum := sha256.Sum256(all)
 	return hex.EncodeToString(sum[:])
+}
+
+// appendField writes a string with its length in front, which keeps values apart
+// whatever they hold.
+func appendField(b []byte, text string) []byte {
+	return append(binary.BigEndian.AppendUint32(b, uint32(len(text))), text...)
 }

@@ -37,7 +37,13 @@ const (
 	anywhere  place = iota
 	inProfile       // built-in profiles only
 	inManaged       // the machine owner's files only
+	inHead          // what comes before the first other table of a profile
 )
+
+// allows reports whether the key may stand in a file of this place.
+func (p place) allows(k *key) bool {
+	return k.place == anywhere || k.place == p || k.place == inProfile && p == inHead
+}
 
 // key is one row of the table that the decoder, the merge, the JSON Schema and
 // the printed policy share.
@@ -107,7 +113,7 @@ func isSection(name string) bool {
 func suggest(name string, at place) string {
 	var full, last []string
 	for i := range keys {
-		if keys[i].place != anywhere && keys[i].place != at {
+		if !at.allows(&keys[i]) {
 			continue
 		}
 		full = append(full, keys[i].name)

@@ -206,4 +206,3 @@ func (l *linter) scalars() {
 		}
 	}
 }
-

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"io/fs"
 	"path"
+
+	"github.com/pelletier/go-toml/v2/unstable"
 )
 
 // ManagedDir is where the owner of a machine puts managed.toml and managed.d.
@@ -64,14 +66,15 @@ func Candidates(configDir, workspace string, managed []string) []File {
 // Load reads every layer and merges them. The error, when there is one, is an
 // Errors: nothing may start with half a policy.
 func Load(in LoadInput) (*Policy, error) {
-	docs, errs := readLayers(&in)
+	parser := new(unstable.Parser)
+	docs, errs := readLayers(parser, &in)
 	flags, flagErrs := in.Flags.document(&in)
 	errs = append(errs, flagErrs...)
 	if len(errs) > 0 {
 		return nil, Errors(errs)
 	}
 	docs = append(docs, flags)
-	m := newMerger(&in)
+	m := newMerger(parser, &in)
 	m.profiles(docs)
 	for _, layer := range [...]Layer{LayerUser, LayerProject, LayerLocal, LayerFlag} {
 		for _, doc := range docs {
@@ -88,7 +91,7 @@ func Load(in LoadInput) (*Policy, error) {
 }
 
 // readLayers reads, decodes and resolves the files that exist.
-func readLayers(in *LoadInput) ([]*document, []*Error) {
+func readLayers(parser *unstable.Parser, in *LoadInput) ([]*document, []*Error) {
 	var docs []*document
 	var errs []*Error
 	for _, file := range in.files() {
@@ -104,7 +107,7 @@ func readLayers(in *LoadInput) ([]*document, []*Error) {
 		if file.Layer == LayerManaged {
 			at = inManaged
 		}
-		doc, problems := decode(file.Layer, file.Path, content, at)
+		doc, problems := decode(parser, file.Layer, file.Path, content, at)
 		if len(problems) == 0 {
 			problems = resolve(doc, in.places(file))
 		}

@@ -1,11 +1,13 @@
 package policy
 
+import "github.com/pelletier/go-toml/v2/unstable"
+
 // merger puts layers on top of each other, lowest first.
 type merger struct {
 	in       *LoadInput
 	set      *profileSet
 	errs     []*Error
-	entries  [len(keys)][]entry // lists: every element; scalars: the one in force
+	entries  [len(keys)][]*entry // lists: every element; scalars: the one in force
 	known    map[member]bool    // the elements of the lists
 	layers   []LayerFile
 	variable map[string]int // env.set: where a variable is in its list
@@ -17,15 +19,15 @@ type member struct {
 	text string
 }
 
-func newMerger(in *LoadInput) *merger {
+func newMerger(parser *unstable.Parser, in *LoadInput) *merger {
 	source := in.profile
 	if source == nil {
 		source = builtin
 	}
 	return &merger{
 		in:       in,
-		set:      &profileSet{source: source, home: in.Home, decoded: make(map[string]*document, 8)},
-		known:    make(map[member]bool, 512),
+		set:      &profileSet{parser: parser, source: source, home: in.Home, decoded: make(map[string]*document, 8)},
+		known:    make(map[member]bool, 384),
 		variable: map[string]int{},
 	}
 }
@@ -140,7 +142,7 @@ func (m *merger) loosens(e *entry) bool {
 	if len(now) == 0 {
 		return false // a limit that is not set is no limit
 	}
-	return e.key.rank(e) > e.key.rank(&now[0])
+	return e.key.rank(e) > e.key.rank(now[0])
 }
 
 // put adds an element to its list, or replaces a scalar.
@@ -148,18 +150,18 @@ func (m *merger) put(e *entry) {
 	at := e.key.index()
 	switch {
 	case !e.key.kind.list():
-		m.entries[at] = append(m.entries[at][:0], *e)
+		m.entries[at] = append(m.entries[at][:0], e)
 	case e.key.kind == kindVars:
 		if i, ok := m.variable[e.text]; ok {
-			m.entries[at][i] = *e
+			m.entries[at][i] = e
 			return
 		}
 		m.variable[e.text] = len(m.entries[at])
-		m.entries[at] = append(m.entries[at], *e)
+		m.entries[at] = append(m.entries[at], e)
 	default:
 		if id := (member{e.key, e.text}); !m.known[id] {
 			m.known[id] = true
-			m.entries[at] = append(m.entries[at], *e)
+			m.entries[at] = append(m.entries[at], e)
 		}
 	}
 }
@@ -192,10 +194,10 @@ func (m *merger) managed(docs []*document) {
 		}
 		now := m.entries[at]
 		switch {
-		case len(now) == 0, now[0].from.Layer == LayerBuiltin && ceiling.key.rank(&now[0]) > ceiling.key.rank(ceiling):
+		case len(now) == 0, now[0].from.Layer == LayerBuiltin && ceiling.key.rank(now[0]) > ceiling.key.rank(ceiling):
 			m.put(ceiling)
-		case ceiling.key.rank(&now[0]) > ceiling.key.rank(ceiling):
-			m.fail(&now[0], now[0].show()+" is looser than "+ceiling.show()+", which the owner of this machine set as the most at "+ceiling.from.String(),
+		case ceiling.key.rank(now[0]) > ceiling.key.rank(ceiling):
+			m.fail(now[0], now[0].show()+" is looser than "+ceiling.show()+", which the owner of this machine set as the most at "+ceiling.from.String(),
 				"use "+ceiling.show()+" or stricter")
 		}
 	}

@@ -4,6 +4,8 @@ import (
 	_ "embed"
 	"path"
 	"strings"
+
+	"github.com/pelletier/go-toml/v2/unstable"
 )
 
 // The built-in profiles. They are parsed on every start, which costs less than
@@ -60,6 +62,7 @@ func builtin(name string) (string, bool) {
 
 // profileSet decodes profiles once and puts them in the order they apply in.
 type profileSet struct {
+	parser  *unstable.Parser
 	source  func(name string) (text string, ok bool)
 	home    string
 	decoded map[string]*document
@@ -78,7 +81,7 @@ func (s *profileSet) document(name string) *document {
 	if !ok {
 		return nil
 	}
-	doc, errs := decode(LayerBuiltin, "profile:"+name, []byte(text), inProfile)
+	doc, errs := decode(s.parser, LayerBuiltin, "profile:"+name, []byte(text), inProfile)
 	where := places{home: s.home}
 	s.errs = append(s.errs, errs...)
 	if len(errs) == 0 {
@@ -127,17 +130,16 @@ func (s *profileSet) active(name string) bool {
 	return false
 }
 
-// detect applies every profile that a file in the workspace's root asks for.
+// detect applies every profile that a file in the workspace's root asks for. It
+// reads no more of the others than their [profile] table, which stands first.
 func (s *profileSet) detect(names []string) {
 	for _, profile := range Profiles() {
-		if profile == baseProfile {
+		text, ok := s.source(profile)
+		if !ok || profile == baseProfile {
 			continue
 		}
-		doc := s.document(profile)
-		if doc == nil {
-			continue
-		}
-		if name := detected(doc, names); name != "" {
+		head, _ := decode(s.parser, LayerBuiltin, "profile:"+profile, []byte(text), inHead)
+		if name := detected(head, names); name != "" {
 			s.use(profile, Source{Layer: LayerBuiltin, File: "detected:" + name})
 		}
 	}
