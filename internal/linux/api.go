@@ -43,12 +43,17 @@ type fault struct {
 
 // Report says which walls a box really has.
 type Report struct {
-	Tier       string            `json:"tier"`
-	Namespaces []string          `json:"namespaces,omitempty"`
-	Landlock   int               `json:"landlock_abi"`
-	Filter     bool              `json:"syscall_filter"`
-	Broker     bool              `json:"name_broker"`
-	Limits     map[string]string `json:"limits"` // limit -> the mechanism that holds it
+	Tier       string   `json:"tier"`
+	Namespaces []string `json:"namespaces,omitempty"`
+	Landlock   int      `json:"landlock_abi"`
+	// What Landlock denies unless a rule gives it, and what the plan would have
+	// it deny but this kernel's Landlock does not know.
+	LandlockHandled []string `json:"landlock_handled,omitempty"`
+	LandlockMissing []string `json:"landlock_missing,omitempty"`
+
+	Filter bool              `json:"syscall_filter"`
+	Broker bool              `json:"name_broker"`
+	Limits map[string]string `json:"limits"` // limit -> the mechanism that holds it
 }
 
 // ErrClosed is returned for a command started in a box that was closed.

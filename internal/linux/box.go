@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/bailey-run/bailey/internal/plan"
+	"github.com/bailey-run/bailey/internal/policy"
 	"github.com/bailey-run/bailey/internal/seccomp"
 )
 
@@ -26,7 +27,13 @@ type Box struct {
 	pid1     int
 	pid1FD   int
 	cgroup   string // the box's own directory, or ""
+	single   bool   // opened with its only command
 	stop     chan struct{}
+
+	// Tier landlock only.
+	private     string // the directory that is HOME inside
+	privateLock *os.File
+	moved       map[string]string // variables that name it, as planned and as they are
 
 	mu      sync.Mutex
 	procs   map[*Process]struct{}
@@ -45,7 +52,7 @@ const (
 // Open makes a box from p and, when first is not nil, starts first in it: one
 // fork and one list of system calls for both.
 func Open(p *plan.Plan, first *Command, o Options) (*Box, *Process, error) {
-	b := &Box{plan: p, options: o, procs: map[*Process]struct{}{}, pid1FD: -1, stop: make(chan struct{})}
+	b := &Box{plan: p, single: first != nil, options: o, procs: map[*Process]struct{}{}, pid1FD: -1, stop: make(chan struct{})}
 	var err error
 	if b.init, err = initFile(); err != nil {
 		return nil, nil, err
@@ -56,7 +63,11 @@ func Open(p *plan.Plan, first *Command, o Options) (*Box, *Process, error) {
 			return nil, nil, err
 		}
 	}
-	proc, err := b.open(first)
+	open := b.open
+	if p.Tier == policy.TierLandlock {
+		open = b.openWeak
+	}
+	proc, err := open(first)
 	if err != nil {
 		b.Close()
 		return nil, nil, err
@@ -112,6 +123,9 @@ func (b *Box) Start(cmd *Command) (*Process, error) {
 	if closed {
 		return nil, ErrClosed
 	}
+	if b.plan.Tier == policy.TierLandlock {
+		return b.startWeak(cmd)
+	}
 	l, err := b.newLaunch(cmd)
 	if err != nil {
 		return nil, err
@@ -130,7 +144,7 @@ func (b *Box) Start(cmd *Command) (*Process, error) {
 	if os.Geteuid() == 0 {
 		l.switchID()
 	}
-	if err := l.confine(); err != nil {
+	if err := l.confine(nil); err != nil {
 		return nil, err
 	}
 	return b.launch(l, 0, false)
@@ -155,7 +169,9 @@ func (b *Box) launch(l *launch, flags uintptr, writeMaps bool) (*Process, error)
 	r := l.receive()
 	var ws unix.WaitStatus
 	wait4(helper, &ws)
-	if r.pids[0] > 0 {
+	if l.weak {
+		l.guard = r.pids[0]
+	} else if r.pids[0] > 0 {
 		b.pid1 = r.pids[0]
 		b.pid1FD, _ = unix.PidfdOpen(b.pid1, 0)
 	}
@@ -257,7 +273,11 @@ func (b *Box) Close() error {
 		unix.Kill(b.pid1, unix.SIGKILL)
 	}
 	for _, p := range procs {
+		if p.guard != nil {
+			unix.Kill(p.PID, unix.SIGKILL)
+		}
 		p.reap()
+		p.guard.end()
 	}
 	if b.pid1 > 0 {
 		// Returns when the kernel has ended every process of the pid namespace.
@@ -270,6 +290,7 @@ func (b *Box) Close() error {
 	if b.pid1FD >= 0 {
 		unix.Close(b.pid1FD)
 	}
+	b.removePrivate()
 	if b.cgroup != "" {
 		unix.Rmdir(b.cgroup)
 	}
@@ -301,6 +322,9 @@ type launch struct {
 	own    *os.File // the supervisor's end of the control socket
 	child  *os.File
 	report Report
+	weak   bool // tier landlock
+	scoped bool // Landlock keeps signals inside
+	guard  int  // its guard's pid
 }
 
 func (b *Box) newLaunch(cmd *Command) (*launch, error) {
@@ -423,18 +447,19 @@ func (l *launch) becomeCommand(root bool) error {
 		p.add("end", op{kind: opExit})
 		return nil
 	}
-	return l.confine()
+	return l.confine(nil)
 }
 
-// confine appends everything from the finished tree to execve.
-func (l *launch) confine() error {
+// confine appends everything from the finished tree to execve. rules are the
+// Landlock rules whose paths are open already.
+func (l *launch) confine(rules []pathRule) error {
 	p, pl := l.p, l.b.plan
 	dir := l.cmd.Dir
 	if dir == "" {
 		dir = pl.Dir
 	}
 	p.do("change to directory "+dir, unix.SYS_CHDIR, p.str(dir))
-	c := &confiner{p: p, plan: pl, cmd: l.cmd}
+	c := &confiner{p: p, plan: pl, cmd: l.cmd, weak: l.weak}
 	p.do("start a session", unix.SYS_SETSID)
 	if err := c.stdio(); err != nil {
 		return err
@@ -443,13 +468,16 @@ func (l *launch) confine() error {
 	const joinSessionKeyring = 1
 	p.do("start a keyring", unix.SYS_KEYCTL, num(joinSessionKeyring), num(0)).allow(unix.ENOSYS)
 	c.privileges()
-	if err := l.landlock(c); err != nil {
+	if rules == nil {
+		rules = l.openRules()
+	}
+	if err := l.landlock(rules); err != nil {
 		return err
 	}
 	if err := l.filter(); err != nil {
 		return err
 	}
-	c.selfCheck()
+	c.selfCheck(l.scoped)
 	return c.exec()
 }
 

@@ -47,6 +47,18 @@ func testPlan(t testing.TB) *plan.Plan {
 	add(plan.Node{Kind: plan.Proc, Path: "/proc"})
 	add(plan.Node{Kind: plan.Mask, Path: "/proc/keys"})
 	add(plan.Node{Kind: plan.Bind, Path: ws, Source: ws, Writable: true, Exec: true})
+	abi, err := landlockABI()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if abi > 0 {
+		p.Landlock.MinABI = 1
+		p.Landlock.Scoped = []string{"signal", "abstract-unix-socket"}
+		for _, r := range []plan.PathRule{{Path: "/", Access: plan.List}, {Path: "/usr", Access: plan.ReadExec}, {Path: "/etc", Access: plan.Read}, {Path: "/dev", Access: plan.Devices}, {Path: "/dev/shm", Access: plan.ReadWrite},
+			{Path: "/tmp", Access: plan.Full}, {Path: "/home/dev", Access: plan.Full}, {Path: "/proc", Access: plan.Read}, {Path: ws, Access: plan.Full}} {
+			p.Landlock.Paths = append(p.Landlock.Paths, r)
+		}
+	}
 	return p
 }
 

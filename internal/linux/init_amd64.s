@@ -32,7 +32,12 @@ again:
 	JEQ again
 	CMPQ AX, $1
 	JEQ again
-	// exit_group(0): the kernel kills everything in the pid namespace
+	// kill(-1, SIGKILL): all of the pid namespace, or of the Landlock domain
+	MOVL $62, AX
+	MOVQ $-1, DI
+	MOVL $9, SI
+	SYSCALL
+	// exit_group(0): as pid 1, the kernel kills what could still be there
 	MOVL $231, AX
 	XORL DI, DI
 	SYSCALL

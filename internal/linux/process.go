@@ -19,6 +19,8 @@ type Process struct {
 	once sync.Once
 	st   *os.ProcessState
 	err  error
+
+	guard *warden // tier landlock only
 }
 
 func newProcess(b *Box, pid int, terminal *os.File) *Process {
@@ -41,6 +43,7 @@ func (p *Process) reap() (*os.ProcessState, error) {
 // Wait waits for the command to end and releases it.
 func (p *Process) Wait() (*os.ProcessState, error) {
 	st, err := p.reap()
+	p.guard.end()
 	p.box.mu.Lock()
 	delete(p.box.procs, p)
 	p.box.mu.Unlock()

@@ -41,6 +41,7 @@ type tree struct {
 	pidMax  int64           // bound on process numbers, 0 for none
 	masks   [2]reg          // an empty file, an empty directory: made when first needed
 	scratch int
+	late    []reg // mounts that become read-only when everything below them is there
 }
 
 func (p *program) attr(set, clear uint64) (operand, operand) {
@@ -272,6 +273,11 @@ func (t *tree) node(i int) error {
 	switch n.Kind {
 	case plan.Dir:
 		t.mkdirs(n.Path, mode)
+		if n.Pin {
+			fd := p.call("clone "+n.Path, unix.SYS_OPEN_TREE, cwd, p.str(rel(n.Path)), num(unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC))
+			t.attach(fd, n.Path)
+			t.late = append(t.late, fd)
+		}
 	case plan.Scratch:
 		dir := t.scratchNode(mode)
 		fd := p.call("clone scratch directory", unix.SYS_OPEN_TREE, cwd, p.str(dir), num(unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC))
@@ -390,6 +396,9 @@ func (t *tree) build() error {
 	}
 	if t.masks[1] != 0 {
 		p.do("remove the empty directory", unix.SYS_UNLINKAT, cwd, p.str(maskDir), num(unix.AT_REMOVEDIR))
+	}
+	for _, fd := range t.late {
+		t.setattr("a held directory", fd, attrBase|unix.MOUNT_ATTR_RDONLY, false)
 	}
 	p.do("pivot into the new root", unix.SYS_PIVOT_ROOT, p.str("."), p.str("."))
 	p.do("detach the old root", unix.SYS_UMOUNT2, p.str("."), num(unix.MNT_DETACH))

@@ -1,0 +1,127 @@
+//go:build linux
+
+package linux
+
+import (
+	"path"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/bailey-run/bailey/internal/plan"
+	"github.com/bailey-run/bailey/internal/policy"
+)
+
+// pathRule is a Landlock rule whose path has been opened.
+type pathRule struct {
+	fd   reg
+	rule plan.PathRule
+	dir  bool
+}
+
+// openRules opens the paths of the plan's Landlock rules: of the finished tree
+// in tier full, of the host in tier landlock.
+func (l *launch) openRules() []pathRule {
+	p := l.p
+	rules := make([]pathRule, 0, len(l.b.plan.Landlock.Paths)+1)
+	for _, r := range l.b.plan.Landlock.Paths {
+		fd := p.call("open "+r.Path, unix.SYS_OPENAT, cwd, p.str(r.Path), num(unix.O_PATH|unix.O_CLOEXEC), num(0))
+		rules = append(rules, pathRule{fd, r, l.isDir(r.Path)})
+	}
+	return rules
+}
+
+// isDir says whether path, inside, is a directory: Landlock refuses rights of
+// directories on anything else.
+func (l *launch) isDir(p string) bool {
+	if l.weak {
+		return isDir(p)
+	}
+	for i := range l.b.plan.Tree {
+		n := &l.b.plan.Tree[i]
+		if n.Path != p || n.Kind == plan.Mask || n.Pin {
+			continue
+		}
+		switch n.Kind {
+		case plan.Bind:
+			return isDir(n.Source)
+		case plan.Data, plan.Copy:
+			return false
+		}
+		return true
+	}
+	// Not a node: a directory made on the way to one, or something inside a bind.
+	for i := range l.b.plan.Tree {
+		if n := &l.b.plan.Tree[i]; n.Kind == plan.Bind && n.Path != p && below(p, n.Path) {
+			return isDir(path.Join(n.Source, p[len(n.Path):]))
+		}
+	}
+	return true
+}
+
+// landlock appends the second, independent layer over the mounts.
+func (l *launch) landlock(rules []pathRule) error {
+	spec := l.b.plan.Landlock
+	abi, err := landlockABI()
+	if err != nil {
+		return err
+	}
+	if abi == 0 && spec.MinABI == 0 {
+		return nil // the plan was made for this kernel and says what is missing
+	}
+	if !l.weak && !l.b.single {
+		// Several commands share the box: each has a domain of its own, and with
+		// scopes none could signal another. The pid and network namespaces hold
+		// these two walls alone then.
+		spec.Scoped = nil
+	}
+	rs, err := newLandlockRuleset(spec, spec.Strict || l.b.plan.Tier == policy.TierLandlock, abi)
+	if err != nil {
+		return err
+	}
+	return l.restrict(rs, rules)
+}
+
+// enclose appends a Landlock domain that only keeps signals and abstract
+// sockets inside, where the kernel can.
+func (l *launch) enclose() error {
+	abi, err := landlockABI()
+	if err != nil {
+		return err
+	}
+	rs, err := newLandlockRuleset(plan.Landlock{Scoped: l.b.plan.Landlock.Scoped}, false, abi)
+	if err != nil {
+		return err
+	}
+	rs.attr.fs, rs.attr.net = 0, 0
+	if rs.attr.scoped == 0 {
+		return nil
+	}
+	return l.restrict(rs, nil)
+}
+
+func (l *launch) restrict(rs *landlockRuleset, rules []pathRule) error {
+	p := l.p
+	p.keep = append(p.keep, rs)
+	fd := p.call("create a Landlock ruleset", unix.SYS_LANDLOCK_CREATE_RULESET, mem(unsafe.Pointer(&rs.attr)), word(rs.size), num(0))
+	for _, r := range rules {
+		rights, err := rs.rights(r.rule.Access, r.dir)
+		if err != nil {
+			return err
+		}
+		if rights == 0 {
+			continue
+		}
+		attr := landlockPath(rights)
+		p.keep = append(p.keep, attr)
+		p.add("prepare the Landlock rule for "+r.rule.Path, op{kind: opStore, args: [6]operand{r.fd.operand(), mem(unsafe.Pointer(&attr.fd))}})
+		p.do("add the Landlock rule for "+r.rule.Path, unix.SYS_LANDLOCK_ADD_RULE, fd.operand(), num(unix.LANDLOCK_RULE_PATH_BENEATH), mem(unsafe.Pointer(attr)), num(0))
+	}
+	p.do("enforce the Landlock ruleset", unix.SYS_LANDLOCK_RESTRICT_SELF, fd.operand(), word(rs.flags))
+	p.do("close the Landlock ruleset", unix.SYS_CLOSE, fd.operand())
+	l.report.Landlock = rs.ABI
+	l.report.LandlockHandled = rs.Handled
+	l.report.LandlockMissing = rs.Missing
+	l.scoped = rs.attr.scoped&unix.LANDLOCK_SCOPE_SIGNAL != 0
+	return nil
+}
