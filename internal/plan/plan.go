@@ -29,6 +29,9 @@ type Plan struct {
 	Env        []Var           `json:"env"`
 	Dir        string          `json:"dir"` // working directory inside
 	Landlock   Landlock        `json:"landlock"`
+	CacheDir   string          `json:"cache_dir,omitempty"` // bailey's own caches for this project
+	Make       []string        `json:"make,omitempty"`      // bailey's own directories that the tree needs on the host: private to Identity.HostUID
+	Private    *Private        `json:"private,omitempty"`   // tier landlock only
 	Syscalls   seccomp.Profile `json:"syscalls"`
 	Limits     Limits          `json:"limits"`
 	Weaker     []string        `json:"weaker,omitempty"` // walls this tier holds less well, one sentence each
@@ -53,7 +56,7 @@ type NodeKind string
 
 // The kinds of Node.
 const (
-	Dir     NodeKind = "dir"     // an empty directory of the root tmpfs (read-only once the box runs)
+	Dir     NodeKind = "dir"     // an empty directory (read-only once the box runs); with Pin a mount of its own, so that it cannot be renamed
 	Scratch NodeKind = "scratch" // an empty writable directory that lives as long as the box
 	Bind    NodeKind = "bind"    // Source of the host, with everything mounted below it
 	Data    NodeKind = "data"    // a small file with the content Content
@@ -73,7 +76,7 @@ type Node struct {
 	Upper    string        `json:"upper,omitempty"`
 	Work     string        `json:"work,omitempty"`
 	Content  string        `json:"content,omitempty"`
-	Mode     uint32        `json:"mode,omitempty"`      // permission bits for dir, scratch, data, copy
+	Mode     uint32        `json:"mode,omitempty"`      // permission bits for dir, scratch, data, copy; for mask the type bits of what it hides (S_IFDIR, S_IFREG)
 	Writable bool          `json:"writable,omitempty"`  // binds only; every other kind has its own rule
 	Exec     bool          `json:"exec,omitempty"`      // binds, scratch: programs may be executed
 	Device   bool          `json:"device,omitempty"`    // binds: Source is a device node
@@ -85,9 +88,10 @@ type Node struct {
 
 // Var is one environment variable of the box.
 type Var struct {
-	Name  string        `json:"name"`
-	Value string        `json:"value"`
-	From  policy.Source `json:"from"`
+	Name      string        `json:"name"`
+	Value     string        `json:"value"`
+	Inherited bool          `json:"inherited,omitempty"` // taken from the caller's environment
+	From      policy.Source `json:"from"`
 }
 
 // Access is a set of Landlock file rights, in words.
@@ -132,4 +136,9 @@ type Limits struct {
 	Timeout    int64 `json:"timeout,omitempty"`     // wall time, nanoseconds
 	Output     int64 `json:"output,omitempty"`      // bytes written to stdout and stderr in all
 	OutputRate int64 `json:"output_rate,omitempty"` // bytes a second
+
+	// Cgroup is the delegated cgroup v2 directory below which the box gets its
+	// own, which then holds Memory and Pids. Without one, Memory is held by a
+	// watch that kills the box and Pids by the kernel's other counters.
+	Cgroup string `json:"cgroup,omitempty"`
 }

@@ -1,0 +1,187 @@
+package plan
+
+import (
+	"path"
+
+	"github.com/bailey-run/bailey/internal/name"
+	"github.com/bailey-run/bailey/internal/policy"
+)
+
+// Explanation says what a box may do with one path, and why. It goes by the plan
+// alone: whether the path exists, and what its permission bits say, is the file
+// system's business.
+type Explanation struct {
+	Path  string        `json:"path"`           // as seen inside
+	Host  string        `json:"host,omitempty"` // the host's path that is seen there, if any
+	Read  bool          `json:"read"`
+	Write bool          `json:"write"`
+	Exec  bool          `json:"exec"`
+	Why   string        `json:"why"`
+	Rule  string        `json:"rule,omitempty"` // the pattern or path of the rule that decided
+	From  policy.Source `json:"from"`
+	Allow string        `json:"allow,omitempty"` // what to add to get more; "" when nothing helps
+}
+
+// Explain answers for a clean absolute path as seen inside.
+func Explain(p *policy.Policy, pl *Plan, inside string) Explanation {
+	e := Explanation{Path: inside}
+	if !clean(inside) {
+		e.Why = "this is not an absolute path in its shortest form"
+		return e
+	}
+	switch pl.Tier {
+	case policy.TierNone:
+		e.Host, e.Read, e.Write, e.Exec = inside, true, true, true
+		e.Why, e.From = "there are no walls in mode danger-full-access", p.Mode.From
+		return e
+	case policy.TierLandlock:
+		e.byRules(pl)
+	default:
+		e.byTree(pl)
+	}
+	e.byName(p, pl)
+	return e
+}
+
+// byTree goes by the node that decides: the longest path wins.
+func (e *Explanation) byTree(pl *Plan) {
+	t := tree{nodes: make(map[string]Node, len(pl.Tree))}
+	for _, n := range pl.Tree {
+		t.nodes[n.Path] = n
+	}
+	p := e.Path
+	n, ok := t.at(p)
+	for range 8 {
+		if !ok || n.Kind != Symlink {
+			break
+		}
+		target := n.Source
+		if target[0] != '/' {
+			target = path.Join(path.Dir(n.Path), target)
+		}
+		p = rebase(p, n.Path, path.Clean(target))
+		n, ok = t.at(p)
+	}
+	if p != e.Path {
+		defer func() { e.Why = Show(e.Path) + " leads to " + Show(p) + "; " + e.Why }()
+	}
+	e.Rule, e.From = n.Path, n.From
+	switch {
+	case !ok || n.Kind == Dir:
+		e.Rule, e.From = "", policy.Source{}
+		e.absent(&t, p)
+	case n.Kind == Mask:
+		e.Why = "it is hidden"
+		if n.From.File != "" {
+			e.Why += " by " + Where(n.From)
+		}
+	case n.Kind == Scratch:
+		e.Read, e.Write, e.Exec = true, true, n.Exec
+		e.Why = Show(n.Path) + " inside is the box's own, empty when it starts; nothing of the host is there"
+		if p != n.Path {
+			e.Allow = "--read " + Show(p)
+		}
+	case n.Kind == Proc:
+		e.Read, e.Why = true, "a /proc that shows only the box"
+	case n.Kind == Devpts || n.Device:
+		e.Read, e.Write, e.Why = true, true, "a device that leads to nothing outside the box"
+	case n.Kind == Data || n.Kind == Copy:
+		e.Read, e.Host = true, n.Source
+		e.Why = "bailey makes this file for the box"
+		if n.Kind == Copy {
+			e.Why = "a copy of the host's file"
+		}
+	case n.Kind == Overlay:
+		e.Read, e.Write, e.Exec, e.Host = true, true, n.Exec, rebase(p, n.Path, n.Source)
+		e.Why = "a cache: the host's is read, what the box writes stays in a layer of this project's own"
+	case n.Pin:
+		e.Read, e.Exec, e.Host = true, true, rebase(p, n.Path, n.Source)
+		e.Why = "it is protected: it could run code outside the box later"
+	case n.Writable:
+		e.Read, e.Write, e.Exec, e.Host = true, true, n.Exec, rebase(p, n.Path, n.Source)
+		e.Why = "it lies in the writable " + Show(n.Path)
+	default:
+		e.Read, e.Exec, e.Host = true, n.Exec, rebase(p, n.Path, n.Source)
+		e.Why = "it lies in the read-only " + Show(n.Path)
+		if pl.Mode == policy.ReadOnly {
+			e.Allow = "--mode workspace-write, if it is in the workspace; --write " + Show(p) + " with it, if not"
+		} else {
+			e.Allow = "--write " + Show(p)
+		}
+	}
+}
+
+// absent explains a path that is not in the tree.
+func (e *Explanation) absent(t *tree, p string) {
+	for q := range t.nodes {
+		if q != p && under(q, p) {
+			e.Read, e.Why = true, "only the directories inside it that the plan names are there; it cannot be written"
+			return
+		}
+	}
+	e.Why = "it is not there: a box sees only what the policy names"
+	e.Allow = "--read " + Show(p) + ", or --write " + Show(p)
+}
+
+// byRules goes by the Landlock rules of a box without a tree of its own.
+func (e *Explanation) byRules(pl *Plan) {
+	e.Host = e.Path
+	best := PathRule{}
+	for _, r := range pl.Landlock.Paths {
+		if !under(e.Path, r.Path) || r.Access == List {
+			continue
+		}
+		// Landlock adds up what every rule above gives.
+		if best.Path == "" || len(r.Path) > len(best.Path) {
+			best = r
+		}
+		e.Read = true
+		e.Write = e.Write || r.Access == Full || r.Access == ReadWrite || r.Access == Devices
+		e.Exec = e.Exec || r.Access == Full || r.Access == ReadExec
+	}
+	if best.Path == "" {
+		e.Why = "no rule gives access to it"
+		e.Allow = "--read " + Show(e.Path) + ", or --write " + Show(e.Path)
+		return
+	}
+	e.Rule, e.Why = best.Path, "it lies in "+Show(best.Path)+", which the box has "+string(best.Access)+" access to"
+	if !e.Write {
+		e.Allow = "--write " + Show(e.Path)
+	}
+}
+
+// byName takes away what denied patterns and protected names forbid, as the name
+// broker will.
+func (e *Explanation) byName(p *policy.Policy, pl *Plan) {
+	m, err := name.Compile(pl.Names)
+	if err != nil {
+		e.Read, e.Write, e.Exec, e.Why = false, false, false, "the rules about names are not valid: "+err.Error()
+		return
+	}
+	if pl.Syscalls.Reads {
+		if v := m.Check(name.Read, []byte(e.Path), false); v.Act == name.Refuse {
+			e.Read, e.Write, e.Exec, e.Allow = false, false, false, ""
+			e.Rule, e.From, e.Why = v.Rule, source(p.Files.Deny, v.Rule), "it is hidden: "+v.Rule+" is denied"
+			return
+		}
+	}
+	if !e.Write {
+		return
+	}
+	switch v := m.Check(name.Create, []byte(e.Path), false); v.Act {
+	case name.Refuse:
+		e.Write, e.Allow = false, ""
+		e.Rule, e.From, e.Why = v.Rule, source(p.Files.Protect, v.Rule), v.Hint
+	case name.GuardConfig, name.GuardPointer:
+		e.Rule, e.Why = v.Rule, v.Hint
+	}
+}
+
+func source(rules []policy.Value[string], rule string) policy.Source {
+	for _, r := range rules {
+		if r.V == rule {
+			return r.From
+		}
+	}
+	return builtin("names")
+}

@@ -1,0 +1,39 @@
+package plan
+
+import "github.com/bailey-run/bailey/internal/policy"
+
+// tier picks the strongest tier that this machine can hold and the policy allows.
+func (c *compiler) tier() (policy.Tier, error) {
+	if c.pl.Mode == policy.DangerFullAccess {
+		return policy.TierNone, nil
+	}
+	k := c.f.Kernel
+	if c.f.OS != "linux" {
+		return "", &Error{Wall: "backend", What: "no backend for " + c.f.OS + " yet", Hint: "run bailey on Linux, or in a Linux container or virtual machine"}
+	}
+	if !k.SeccompNotify {
+		return "", &Error{Wall: "name broker", What: "this kernel cannot hand system calls to a supervisor (seccomp user notification), which holds protected names",
+			Hint: "a kernel of 5.14 or newer is needed; `bailey doctor` says what is missing"}
+	}
+	var missing *Error
+	switch {
+	case !k.UserNS:
+		why := k.UserNSWhy
+		if why == "" {
+			why = "the kernel refuses them"
+		}
+		missing = &Error{Wall: "namespaces", What: "user namespaces cannot be used here: " + why}
+	case !k.FreshProc:
+		missing = &Error{Wall: "proc", What: "a new /proc cannot be mounted here, so the box would see the processes of others"}
+	default:
+		return policy.TierFull, nil
+	}
+	missing.Hint = "`bailey doctor` says how to allow it"
+	if k.LandlockABI > 0 {
+		if c.p.MinTier.V == policy.TierLandlock {
+			return policy.TierLandlock, nil
+		}
+		missing.Hint += "; or accept the weaker tier with --min-tier landlock"
+	}
+	return "", missing
+}
