@@ -48,7 +48,7 @@ type decoder struct {
 
 	data            []byte
 	text            string // data once more: values without escapes are parts of it
-	at, line, start int // a byte offset, the line it is on, characters since the line's start
+	at, line, start int    // a byte offset, the line it is on, characters since the line's start
 }
 
 // seenKind is what a dotted name was defined as (TOML 1.0, "Table": defining a

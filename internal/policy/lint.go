@@ -71,7 +71,7 @@ func (l *linter) deny() {
 	for i := range l.p.Files.Deny {
 		v := &l.p.Files.Deny[i]
 		switch strings.TrimPrefix(v.V, "**/") {
-		case "*", "**", ".*", "*.*", "**/*":
+		case "*.*", "?*", "*?", "[!.]*":
 			l.add(Warning, "files.deny", v.V, v.From, "this hides nearly everything", "name what is to be hidden")
 			continue
 		}

@@ -8,7 +8,7 @@ type merger struct {
 	set      *profileSet
 	errs     []*Error
 	entries  [len(keys)][]*entry // lists: every element; scalars: the one in force
-	known    map[member]bool    // the elements of the lists
+	known    map[member]bool     // the elements of the lists
 	layers   []LayerFile
 	variable map[string]int // env.set: where a variable is in its list
 }

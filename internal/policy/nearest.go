@@ -3,6 +3,9 @@ package policy
 // nearest returns the candidate that takes the fewest edits to reach from word,
 // or "" when none is close enough to be a likely slip of the finger.
 func nearest(word string, candidates []string) string {
+	if word == "" {
+		return ""
+	}
 	best, bestDistance := "", 1+max(1, min(len(word), maxTypoLength)/3)
 	for _, candidate := range candidates {
 		if d := distance(word, candidate, bestDistance); d < bestDistance {

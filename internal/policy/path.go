@@ -50,8 +50,8 @@ func (p *places) onePattern(text string) (anchored, problem, hint string) {
 	case strings.HasPrefix(trimmed, "!"):
 		problem, hint = checkGlob(trimmed)
 		return "", problem, hint
-	case trimmed == "" || path.Clean(trimmed) == "/":
-		return "", strconv.Quote(text) + " is the whole file system", "name what is meant"
+	case strings.Trim(trimmed, "/*") == "", path.Clean(trimmed) == "/":
+		return "", strconv.Quote(text) + " stands for everything", "name what is meant"
 	case strings.HasPrefix(trimmed, "**/") && !climbs(trimmed):
 		return path.Clean(trimmed), "", ""
 	case !strings.Contains(text, "/") || !strings.Contains(trimmed, "/"):

@@ -123,10 +123,10 @@ func formatTime(n int64) string {
 }
 
 // maxNumber is the greatest number a limit may have: far above any machine, and
-// exact in JSON, where numbers are often doubles. maxSeconds is 126 years, which
+// exact in JSON, as is the number after it, where numbers are often doubles. maxSeconds is 126 years, which
 // still fits an int64 as nanoseconds. Greater numbers are an error.
 const (
-	maxNumber  = 1 << 53
+	maxNumber  = 1 << 52
 	maxSeconds = 4_000_000_000
 )
 
