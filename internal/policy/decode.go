@@ -84,9 +84,6 @@ func decode(parser *unstable.Parser, layer Layer, file string, content []byte, a
 	table, known, element := "", true, -1
 	for len(d.errs) < maxErrors && parser.NextExpression() {
 		node := parser.Expression()
-		if at == inHead && node.Kind == unstable.Table && string(node.Child().Data) != "profile" {
-			return d.doc, d.errs
-		}
 		switch node.Kind {
 		case unstable.Table:
 			table, known = d.header(node)
@@ -376,7 +373,7 @@ func join(table, name string) string {
 // placed reports whether the section may stand in this file.
 func (d *decoder) placed(path string, from Source) bool {
 	switch {
-	case path == "profile" && d.place != inProfile && d.place != inHead:
+	case path == "profile" && d.place != inProfile:
 		d.fail(from, path, "only a built-in profile may describe itself", "", "")
 	case path == "managed" && d.place != inManaged:
 		d.fail(from, path, "only /etc/bailey/managed.toml and managed.d may lock keys", "", "")

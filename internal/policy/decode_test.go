@@ -180,8 +180,7 @@ func FuzzDecode(f *testing.F) {
 		f.Add(text)
 	}
 	for _, name := range Profiles() {
-		text, _ := builtin(name)
-		f.Add(text)
+		f.Add(profileText(f, name))
 	}
 	f.Add(Init("go"))
 	f.Fuzz(func(t *testing.T, text string) {

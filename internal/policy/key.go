@@ -37,13 +37,10 @@ const (
 	anywhere  place = iota
 	inProfile       // built-in profiles only
 	inManaged       // the machine owner's files only
-	inHead          // what comes before the first other table of a profile
 )
 
 // allows reports whether the key may stand in a file of this place.
-func (p place) allows(k *key) bool {
-	return k.place == anywhere || k.place == p || k.place == inProfile && p == inHead
-}
+func (p place) allows(k *key) bool { return k.place == anywhere || k.place == p }
 
 // key is one row of the table that the decoder, the merge, the JSON Schema and
 // the printed policy share.

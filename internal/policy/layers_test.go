@@ -238,10 +238,15 @@ func TestOddDirectories(t *testing.T) {
 	if got, ok := Literal(p.Files.Protect[len(p.Files.Protect)-1].V); !ok || got != "/srv/a [b] {c}*/plain" {
 		t.Errorf("literal %q %v", got, ok)
 	}
-	in = world{files: map[string]string{projFile: "[files]\ndeny=[\"a/b*\"]\n"}}.input()
+	in = world{files: map[string]string{projFile: "[files]\ndeny=[\"~/b*\"]\n"}}.input()
 	in.Home = ""
 	if _, err := Load(in); err == nil || !strings.Contains(err.Error(), "needs a home directory") {
 		t.Errorf("without a home: %v", err)
+	}
+	in = world{names: []string{"go.mod"}}.input()
+	in.Home = ""
+	if p, err := Load(in); err != nil || len(p.Files.Caches) != 0 {
+		t.Errorf("without a home and without ~: %v", err)
 	}
 }
 

@@ -39,7 +39,7 @@ type LoadInput struct {
 
 	Flags Overrides
 
-	profile func(name string) (string, bool) // for tests of extends; nil: builtin
+	profile func(name string) *document // for tests of extends; nil: builtin
 }
 
 // Candidates are the usual policy files: configDir is bailey's own (usually
@@ -74,7 +74,7 @@ func Load(in LoadInput) (*Policy, error) {
 		return nil, Errors(errs)
 	}
 	docs = append(docs, flags)
-	m := newMerger(parser, &in)
+	m := newMerger(&in)
 	m.profiles(docs)
 	for _, layer := range [...]Layer{LayerUser, LayerProject, LayerLocal, LayerFlag} {
 		for _, doc := range docs {

@@ -171,15 +171,7 @@ func TestExtends(t *testing.T) {
 
 func TestExtendsCircle(t *testing.T) {
 	in := world{flags: Overrides{Profiles: []string{"go"}}}.input()
-	in.profile = func(name string) (string, bool) {
-		switch name {
-		case "go":
-			return "extends = [\"c\"]\n[files]\nread = [\"~/go\"]", true
-		case "c":
-			return "extends = [\"go\"]", true
-		}
-		return "", true
-	}
+	in.profile = profilesOf(t, map[string]string{"go": "extends = [\"c\"]\n[files]\nread = [\"~/go\"]", "c": "extends = [\"go\"]", "default": ""})
 	_, err := Load(in)
 	if err == nil || !strings.Contains(err.Error(), "circle: go extends c extends go") {
 		t.Errorf("error %v", err)
@@ -188,9 +180,7 @@ func TestExtendsCircle(t *testing.T) {
 
 func TestExtendsBringsTheBaseFirst(t *testing.T) {
 	in := world{flags: Overrides{Profiles: []string{"go"}}}.input()
-	in.profile = func(name string) (string, bool) {
-		return map[string]string{"go": "extends = [\"c\"]\n[limits]\npids = 1", "c": "[limits]\npids = 2\ncpu = \"1s\""}[name], true
-	}
+	in.profile = profilesOf(t, map[string]string{"go": "extends = [\"c\"]\n[limits]\npids = 1", "c": "[limits]\npids = 2\ncpu = \"1s\"", "default": ""})
 	p, err := Load(in)
 	if err != nil {
 		t.Fatal(err)

@@ -1,35 +1,21 @@
 package policy
 
-import "github.com/pelletier/go-toml/v2/unstable"
-
 // merger puts layers on top of each other, lowest first.
 type merger struct {
-	in       *LoadInput
-	set      *profileSet
-	errs     []*Error
-	entries  [len(keys)][]*entry // lists: every element; scalars: the one in force
-	known    map[member]bool     // the elements of the lists
-	layers   []LayerFile
-	variable map[string]int // env.set: where a variable is in its list
+	in      *LoadInput
+	set     *profileSet
+	errs    []*Error
+	entries [len(keys)][]*entry       // lists: every element; scalars: the one in force
+	known   [len(keys)]map[string]int // where each element of a long list is
+	layers  []LayerFile
 }
 
-// member is one element of one list.
-type member struct {
-	key  *key
-	text string
-}
-
-func newMerger(parser *unstable.Parser, in *LoadInput) *merger {
+func newMerger(in *LoadInput) *merger {
 	source := in.profile
 	if source == nil {
 		source = builtin
 	}
-	return &merger{
-		in:       in,
-		set:      &profileSet{parser: parser, source: source, home: in.Home, decoded: make(map[string]*document, 8)},
-		known:    make(map[member]bool, 384),
-		variable: map[string]int{},
-	}
+	return &merger{in: in, set: &profileSet{source: source}}
 }
 
 // index is the place of a key in the table.
@@ -59,9 +45,30 @@ func (m *merger) profiles(docs []*document) {
 	m.errs = append(m.errs, m.set.errs...)
 	for _, doc := range m.set.order {
 		m.layers = append(m.layers, LayerFile{Layer: LayerBuiltin, File: doc.file})
-		for i := range doc.entries {
-			m.put(&doc.entries[i])
+		m.profile(doc)
+	}
+}
+
+// profile puts a profile at the bottom. Its home directory is that of whoever runs
+// it; without one, what would lie there is left out.
+func (m *merger) profile(doc *document) {
+	where := places{home: m.in.Home}
+	for i := range doc.entries {
+		e := &doc.entries[i]
+		if e.text != "" && e.text[0] == '~' {
+			if m.in.Home == "" {
+				continue
+			}
+			moved := *e
+			moved.text, _, _, _ = where.anchor(e.text, plain)
+			e = &moved
 		}
+		if len(m.entries[e.key.index()]) == 0 || doc.file != "profile:"+baseProfile {
+			m.put(e)
+			continue
+		}
+		// The first profile repeats nothing, which a test holds.
+		m.entries[e.key.index()] = append(m.entries[e.key.index()], e)
 	}
 }
 
@@ -136,7 +143,7 @@ func (m *merger) fail(e *entry, problem, hint string) {
 // loosens reports whether an entry gives more than the layers below do.
 func (m *merger) loosens(e *entry) bool {
 	if e.key.kind.list() {
-		return !e.key.tightens && !m.known[member{e.key, e.text}]
+		return !e.key.tightens && m.find(e) < 0
 	}
 	now := m.entries[e.key.index()]
 	if len(now) == 0 {
@@ -145,25 +152,51 @@ func (m *merger) loosens(e *entry) bool {
 	return e.key.rank(e) > e.key.rank(now[0])
 }
 
-// put adds an element to its list, or replaces a scalar.
+// put adds an element to its list, or replaces a scalar. An element that is there
+// already keeps its first source; a variable takes the newest value.
 func (m *merger) put(e *entry) {
 	at := e.key.index()
-	switch {
-	case !e.key.kind.list():
+	if !e.key.kind.list() {
 		m.entries[at] = append(m.entries[at][:0], e)
-	case e.key.kind == kindVars:
-		if i, ok := m.variable[e.text]; ok {
-			m.entries[at][i] = e
-			return
+		return
+	}
+	switch i := m.find(e); {
+	case i >= 0 && e.key.kind == kindVars:
+		m.entries[at][i] = e
+	case i < 0:
+		if m.known[at] != nil {
+			m.known[at][e.text] = len(m.entries[at])
 		}
-		m.variable[e.text] = len(m.entries[at])
 		m.entries[at] = append(m.entries[at], e)
-	default:
-		if id := (member{e.key, e.text}); !m.known[id] {
-			m.known[id] = true
-			m.entries[at] = append(m.entries[at], e)
+	}
+}
+
+// shortList is the length up to which looking at every element of a list is
+// quicker than keeping a map of it.
+const shortList = 256
+
+// find returns where an element is in its list, -1 when it is not.
+func (m *merger) find(e *entry) int {
+	at := e.key.index()
+	list := m.entries[at]
+	if len(list) <= shortList {
+		for i, other := range list {
+			if other.text == e.text {
+				return i
+			}
+		}
+		return -1
+	}
+	if m.known[at] == nil {
+		m.known[at] = make(map[string]int, 2*len(list))
+		for i, other := range list {
+			m.known[at][other.text] = i
 		}
 	}
+	if i, ok := m.known[at][e.text]; ok {
+		return i
+	}
+	return -1
 }
 
 // managed puts the machine owner's layer on top: its lists add to the others, its

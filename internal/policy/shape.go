@@ -121,7 +121,7 @@ func checkText(text string) (problem, hint string) {
 }
 
 func checkProfile(text string) (problem, hint string) {
-	if _, ok := builtin(text); !ok {
+	if builtin(text) == nil {
 		return "there is no built-in profile " + strconv.Quote(text), "the profiles are " + strings.Join(Profiles(), ", ")
 	}
 	return "", ""
