@@ -73,7 +73,7 @@ func runHelper(spec string) error {
 			return err
 		}
 		results := map[string]string{}
-		for _, a := range attempts(dir) {
+		for _, a := range attempts(h.Profile, dir) {
 			results[a.name] = errnoName(a.do())
 		}
 		return json.NewEncoder(os.Stdout).Encode(results)
@@ -158,10 +158,50 @@ func socket(family, kind, protocol int) func() error {
 	}
 }
 
-// attempts are tried under the zero Profile, by root and by an ordinary user.
-// Each is refused by the filter with an errno that the kernel itself, asked by
-// root, would not give.
-func attempts(dir string) []attempt {
+// attempts are tried by root and by an ordinary user.
+func attempts(p Profile, dir string) []attempt {
+	if p.Sockets {
+		return hostAttempts()
+	}
+	return boxAttempts(dir)
+}
+
+// hostAttempts are tried under Profile.Sockets, without a broker: what goes to
+// it gets ENOSYS.
+func hostAttempts() []attempt {
+	pair := func(kind int) func() error {
+		return func() error { _, err := unix.Socketpair(unix.AF_UNIX, kind, 0); return err }
+	}
+	return []attempt{
+		{"tcp", socket(unix.AF_INET, unix.SOCK_STREAM, 0), "EACCES"},
+		{"udp", socket(unix.AF_INET6, unix.SOCK_DGRAM, 0), "EACCES"},
+		{"netlink", socket(unix.AF_NETLINK, unix.SOCK_RAW, unix.NETLINK_ROUTE), "EAFNOSUPPORT"},
+		{"unix datagram", socket(unix.AF_UNIX, unix.SOCK_DGRAM, 0), "EACCES"},
+		{"unix raw", socket(unix.AF_UNIX, unix.SOCK_RAW, 0), "EACCES"},
+		{"pair of datagram", pair(unix.SOCK_DGRAM | unix.SOCK_CLOEXEC), "EACCES"},
+		{"unix connect", func() error {
+			fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM, 0)
+			if err != nil {
+				return err
+			}
+			return unix.Connect(fd, &unix.SockaddrUnix{Name: "/run/docker.sock"})
+		}, "ENOSYS"},
+		{"shared memory", func() error { _, err := unix.SysvShmGet(unix.IPC_PRIVATE, 4096, unix.IPC_CREAT|0o600); return err }, "ENOSYS"},
+		{"message queue", raw(unix.SYS_MQ_OPEN, 0, 0), "ENOSYS"},
+		{"limit of the parent", func() error { return unix.Prlimit(os.Getppid(), unix.RLIMIT_CORE, &unix.Rlimit{}, nil) }, "EPERM"},
+		{"chmod", func() error { return unix.Chmod("/", 0o777) }, "ENOSYS"},
+		{"utimes", func() error { return unix.Utimes("/", make([]unix.Timeval, 2)) }, "ENOSYS"},
+
+		{"unix stream", socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0), "ok"},
+		{"pair of stream", pair(unix.SOCK_STREAM | unix.SOCK_NONBLOCK), "ok"},
+		{"own limit", func() error { return unix.Prlimit(0, unix.RLIMIT_CORE, &unix.Rlimit{}, nil) }, "ok"},
+		{"limit of the parent, read", func() error { return unix.Prlimit(os.Getppid(), unix.RLIMIT_CORE, nil, new(unix.Rlimit)) }, "ok"},
+	}
+}
+
+// boxAttempts are tried under the zero Profile. Each is refused by the filter
+// with an errno that the kernel itself, asked by root, would not give.
+func boxAttempts(dir string) []attempt {
 	path := []byte(dir + "\x00")
 	p := uintptr(unsafe.Pointer(&path[0]))
 	const high = 1 << 32
@@ -222,27 +262,32 @@ func attempts(dir string) []attempt {
 }
 
 func TestAttempts(t *testing.T) {
-	for _, user := range []bool{false, true} {
-		t.Run(fmt.Sprintf("user=%t", user), func(t *testing.T) {
-			if user && os.Getuid() != 0 {
-				t.Skip("the other run was by an ordinary user")
-			}
-			cmd := helperCommand(t, helper{Do: "attempt", User: user})
-			cmd.Stderr = os.Stderr
-			out, err := cmd.Output()
-			if err != nil {
-				t.Fatal(err)
-			}
-			var got map[string]string
-			if err := json.Unmarshal(out, &got); err != nil {
-				t.Fatal(err)
-			}
-			for _, a := range attempts(t.TempDir()) {
-				if got[a.name] != a.want {
-					t.Errorf("%s: %s, want %s", a.name, got[a.name], a.want)
+	for _, p := range []Profile{{}, {Sockets: true, Metadata: true}} {
+		for _, user := range []bool{false, true} {
+			t.Run(fmt.Sprintf("sockets=%t/user=%t", p.Sockets, user), func(t *testing.T) {
+				if user && os.Getuid() != 0 {
+					t.Skip("the other run was by an ordinary user")
 				}
-			}
-		})
+				cmd := helperCommand(t, helper{Do: "attempt", Profile: p, User: user})
+				cmd.Stderr = os.Stderr
+				out, err := cmd.Output()
+				if err != nil {
+					t.Fatal(err)
+				}
+				var got map[string]string
+				if err := json.Unmarshal(out, &got); err != nil {
+					t.Fatal(err)
+				}
+				for _, a := range attempts(p, t.TempDir()) {
+					if user && a.name == "limit of the parent, read" {
+						continue // the parent is root's here
+					}
+					if got[a.name] != a.want {
+						t.Errorf("%s: %s, want %s", a.name, got[a.name], a.want)
+					}
+				}
+			})
+		}
 	}
 }
 
