@@ -96,9 +96,6 @@ func Answer(p *policy.Policy, f *plan.Facts) {
 	}
 	w := plan.Wants(p, f)
 	f.Paths = make(map[string]plan.Path, len(w.Paths))
-	for _, q := range w.Paths {
-		h.answer(f, q)
-	}
 	f.Globs = make(map[string][]string, len(w.Globs))
 	for _, g := range w.Globs {
 		if _, done := f.Globs[g]; done {
@@ -108,6 +105,9 @@ func Answer(p *policy.Policy, f *plan.Facts) {
 		for _, q := range f.Globs[g] {
 			h.answer(f, q)
 		}
+	}
+	for _, q := range w.Paths {
+		h.answer(f, q)
 	}
 }
 

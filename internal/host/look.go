@@ -43,6 +43,14 @@ func (h *host) lstat(p string) entry {
 		return e
 	}
 	var e entry
+	// A directory that was listed tells what is not in it.
+	if at := strings.LastIndexByte(p, '/') + 1; h.list != nil {
+		if names, listed := h.list[p[:at]]; listed && len(names) < maxNames {
+			if _, there := slices.BinarySearch(names, p[at:]); !there {
+				return e
+			}
+		}
+	}
 	var st syscall.Stat_t
 	err := syscall.Lstat(p, &st)
 	for err == syscall.EINTR {
@@ -69,7 +77,12 @@ func (h *host) resolve(p string, links int) (string, entry, bool) {
 	if !ok {
 		return "", entry{}, false
 	}
-	at := path.Join(dir, path.Base(p))
+	at := p
+	if dir == "/" {
+		at = p[strings.LastIndexByte(p, '/'):]
+	} else if d := len(p) - len(path.Base(p)) - 1; d != len(dir) || p[:d] != dir {
+		at = dir + p[d:]
+	}
 	e := h.lstat(at)
 	switch {
 	case !e.ok:
@@ -123,9 +136,13 @@ func (h *host) dir(p string, links int) (string, bool) {
 
 // look says what a clean absolute path is.
 func (h *host) look(p string) plan.Path {
-	real, e, ok := h.resolve(p, 0)
 	out := plan.Path{}
-	if dir, ok := h.dir(path.Dir(p), 0); ok && p != "/" {
+	dir, ok := h.dir(path.Dir(p), 0)
+	if !ok {
+		return out
+	}
+	real, e, ok := h.resolve(p, 0)
+	if p != "/" && (!ok || real != p) {
 		out.Link = h.lstat(path.Join(dir, path.Base(p))).link
 	}
 	if !ok {
@@ -170,7 +187,9 @@ func (h *host) glob(pattern string) []string {
 		if h.list == nil {
 			h.list = map[string][]string{}
 		}
-		h.list[dir] = names
+		if names != nil {
+			h.list[dir] = names
+		}
 	}
 	var out []string
 	for _, n := range names {

@@ -26,6 +26,8 @@ type compiler struct {
 	home  string // HOME inside
 	roots []root // writable or, in read-only mode, the same places read-only
 	moved map[string]Var
+
+	relocs []relocation // nil: not looked for yet
 }
 
 // Compile makes the plan for a policy on the machine that the facts describe.

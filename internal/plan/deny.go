@@ -13,8 +13,8 @@ import (
 
 // denies takes what is denied out of the tree.
 func (c *compiler) denies() error {
-	var nodes []Node // host-backed ones, parents first
-	for _, n := range c.t.sorted() {
+	nodes := make([]Node, 0, len(c.t.nodes)) // those that show something of the host
+	for _, n := range c.t.nodes {
 		if n.Source != "" && !n.Device && n.Kind != Symlink {
 			nodes = append(nodes, n)
 		}

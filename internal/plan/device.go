@@ -6,10 +6,10 @@ var deviceNames = [...]string{"null", "zero", "full", "random", "urandom", "tty"
 
 // procMasks are files of /proc that tell about, or reach, more than the box,
 // although everything of others is gone: the ones every user can read, and the
-// ones only the owner 0 can.
+// ones that only the host's user 0 can, and needs no capability for.
 var (
 	procMasks     = [...]string{"/proc/keys", "/proc/key-users"}
-	procMasksRoot = [...]string{"/proc/kcore", "/proc/kmsg", "/proc/kpagecount", "/proc/kpageflags", "/proc/kpagecgroup", "/proc/sysrq-trigger", "/proc/timer_list", "/proc/sched_debug", "/proc/latency_stats", "/proc/slabinfo", "/proc/vmallocinfo"}
+	procMasksRoot = [...]string{"/proc/kpagecount", "/proc/kpageflags", "/proc/kpagecgroup", "/proc/sysrq-trigger", "/proc/timer_list", "/proc/sched_debug", "/proc/latency_stats", "/proc/slabinfo", "/proc/vmallocinfo"}
 )
 
 // sysDir is what runtimes ask for to count processors; sysFiles what Go and Java

@@ -37,23 +37,34 @@ func (c *compiler) hostEnv(name string) string {
 	return ""
 }
 
+// relocation is one tool's home that a variable moves on this host.
+type relocation struct{ env, from, to string }
+
+// relocations are those in force.
+func (c *compiler) relocations() []relocation {
+	if c.relocs == nil {
+		c.relocs = make([]relocation, 0, len(relocated))
+		for _, r := range relocated {
+			to := c.hostEnv(r.env)
+			if r.env == "GOPATH" {
+				to, _, _ = strings.Cut(to, ":")
+			}
+			if clean(to) && to != "/" {
+				c.relocs = append(c.relocs, relocation{r.env, path.Join(c.f.Account.Home, r.dir), to})
+			}
+		}
+	}
+	return c.relocs
+}
+
 // follow gives the place where a built-in path really is on this host: moved by
 // a variable, which then must be set inside too.
 func (c *compiler) follow(v policy.Value[string]) (string, string) {
-	if v.From.Layer != policy.LayerBuiltin {
-		return v.V, ""
-	}
-	for _, r := range relocated {
-		from := path.Join(c.f.Account.Home, r.dir)
-		if !under(v.V, from) {
-			continue
-		}
-		to := c.hostEnv(r.env)
-		if r.env == "GOPATH" {
-			to, _, _ = strings.Cut(to, ":")
-		}
-		if clean(to) && to != "/" {
-			return rebase(v.V, from, to), r.env
+	if v.From.Layer == policy.LayerBuiltin {
+		for _, r := range c.relocations() {
+			if under(v.V, r.from) {
+				return rebase(v.V, r.from, r.to), r.env
+			}
 		}
 	}
 	return v.V, ""

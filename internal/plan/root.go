@@ -152,6 +152,11 @@ func (c *compiler) putRoots() {
 	}
 }
 
+// gitPins are the entries of a git directory that git runs or follows and that
+// honest work does not touch. Its configuration is not among them: that is
+// guarded by content.
+var gitPins = [...]string{".git/hooks", ".git/info/attributes", ".git/objects/info/alternates"}
+
 // pins puts a read-only mount over every protected thing that exists at a known
 // place of a writable root. The name broker holds the names themselves, existing
 // or not, at any depth; a pin is a second wall where one is free to build.
@@ -160,16 +165,22 @@ func (c *compiler) pins() {
 		if !r.writable {
 			continue
 		}
-		for _, v := range c.p.Files.Protect {
-			for _, rel := range pinned(v.V, r.git, r.topGit, c.topNames(r)) {
-				p := path.Join(r.path, rel)
+		names := c.topNames(r)
+		pin := func(pattern string, from policy.Source) {
+			for _, rel := range pinned(pattern, r.path, r.git, r.topGit, names) {
+				p := r.path + "/" + rel
 				fact := c.f.path(p)
 				// What a link leads to is not the protected thing; the broker holds the name.
-				if !fact.Exists || fact.Link != "" || fact.Real != path.Join(r.source, rel) || !fact.IsDir && !fact.Regular {
-					continue
+				if fact.Exists && fact.Link == "" && fact.Real == r.source+"/"+rel && (fact.IsDir || fact.Regular) {
+					c.t.put(Node{Kind: Bind, Path: p, Source: fact.Real, Exec: true, NoFollow: true, Pin: true, From: from})
 				}
-				c.t.put(Node{Kind: Bind, Path: p, Source: fact.Real, Exec: true, NoFollow: true, Pin: true, From: v.From})
 			}
+		}
+		for _, g := range gitPins {
+			pin(g, builtin("git"))
+		}
+		for _, v := range c.p.Files.Protect {
+			pin(v.V, v.From)
 		}
 	}
 	for p, n := range c.t.nodes {
@@ -193,9 +204,12 @@ func (c *compiler) topNames(r root) []string {
 	return nil
 }
 
-// pinned lists the paths, relative to a root, that a protect pattern may mean at
-// known places. names are those directly in the root; nil when not known.
-func pinned(pattern string, git, topGit bool, names []string) []string {
+// pinned lists the paths, relative to the root dir, that a protect pattern may
+// mean at known places. names are those directly in the root; nil when not known.
+func pinned(pattern, dir string, git, topGit bool, names []string) []string {
+	if p, ok := policy.Literal(pattern); ok && under(p, dir) && p != dir {
+		pattern = p[len(dir):]
+	}
 	rel := strings.TrimSuffix(strings.TrimPrefix(strings.TrimPrefix(pattern, "/"), "**/"), "/")
 	if rel == "" || strings.HasPrefix(rel, "!") || strings.Contains(rel, "..") {
 		return nil

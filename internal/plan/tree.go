@@ -2,7 +2,7 @@ package plan
 
 import (
 	"path"
-	"sort"
+	"slices"
 	"strings"
 )
 
@@ -41,26 +41,31 @@ func (t *tree) at(p string) (Node, bool) {
 
 // sorted returns the nodes, parents before children.
 func (t *tree) sorted() []Node {
-	out := make([]Node, 0, len(t.nodes))
-	for _, n := range t.nodes {
-		out = append(out, n)
+	paths := make([]string, 0, len(t.nodes))
+	for p := range t.nodes {
+		paths = append(paths, p)
 	}
-	sort.Slice(out, func(i, j int) bool { return before(out[i].Path, out[j].Path) })
+	slices.SortFunc(paths, before)
+	out := make([]Node, len(paths))
+	for i, p := range paths {
+		out[i] = t.nodes[p]
+	}
 	return out
 }
 
 // before orders paths so that what lies below a directory comes right after it:
 // by bytes, with the slash lowest.
-func before(a, b string) bool {
+func before(a, b string) int {
 	for i := 0; i < len(a) && i < len(b); i++ {
-		if a[i] != b[i] {
-			if a[i] == '/' || b[i] == '/' {
-				return a[i] == '/'
-			}
-			return a[i] < b[i]
+		switch x, y := a[i], b[i]; {
+		case x == y:
+		case x == '/' || y != '/' && x < y:
+			return -1
+		default:
+			return 1
 		}
 	}
-	return len(a) < len(b)
+	return len(a) - len(b)
 }
 
 // under says whether p is dir or lies below it.

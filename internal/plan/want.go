@@ -137,10 +137,16 @@ func (c *compiler) wantPins(add func(...string)) {
 		places = append(places, place{v.V, false, false, nil})
 	}
 	for _, pl := range places {
-		for _, v := range c.p.Files.Protect {
-			for _, rel := range pinned(v.V, pl.git, pl.topGit, pl.names) {
-				add(path.Join(pl.path, rel))
+		want := func(pattern string) {
+			for _, rel := range pinned(pattern, pl.path, pl.git, pl.topGit, pl.names) {
+				add(pl.path + "/" + rel)
 			}
+		}
+		for _, g := range gitPins {
+			want(g)
+		}
+		for _, v := range c.p.Files.Protect {
+			want(v.V)
 		}
 	}
 }
