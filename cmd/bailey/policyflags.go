@@ -1,0 +1,43 @@
+package main
+
+import (
+	"github.com/bailey-run/bailey"
+	"github.com/bailey-run/bailey/internal/policy"
+)
+
+// policyFlags are the flags that are a layer of the policy.
+func policyFlags(c *bailey.Config) []*flag {
+	c.Caller = "--"
+	setting := func(key, name string) func(string) error {
+		return func(v string) error {
+			c.Set = append(c.Set, bailey.Setting{Key: key, Value: v, Flag: "--" + name})
+			return nil
+		}
+	}
+	modes := []string{string(bailey.ReadOnly), string(bailey.WorkspaceWrite), string(bailey.DangerFullAccess)}
+	return []*flag{
+		{name: "mode", value: "MODE", help: "what may be changed: read-only, workspace-write, danger-full-access", offer: modes, set: keyword(&c.Mode)},
+		{name: "read", value: "PATH", help: "show a path, read-only", many: true, kind: "file", set: list(&c.Read)},
+		{name: "write", value: "PATH", help: "show a path and let it be written", many: true, kind: "dir", set: list(&c.Write)},
+		{name: "deny", value: "PATTERN", help: "hide a path or glob, whatever else says", many: true, kind: "file", set: list(&c.Deny)},
+		{name: "protect", value: "PATTERN", help: "a name that cannot be made or changed", many: true, set: list(&c.Protect)},
+		{name: "env", value: "NAME", help: "let a variable of your environment in", many: true, kind: "env", set: list(&c.Env)},
+		{name: "setenv", value: "NAME=VALUE", help: "set a variable", many: true, set: list(&c.SetEnv)},
+		{name: "profile", value: "NAME", help: "use a built-in profile", many: true, offer: policy.Profiles(), set: list(&c.Profiles)},
+		{name: "config", value: "FILE", help: "read FILE in place of your own configuration", kind: "file", set: text(&c.PolicyFile)},
+		{name: "chdir", value: "DIR", help: "start in DIR instead of the current directory", kind: "dir", set: text(&c.Dir)},
+		{name: "timeout", value: "TIME", help: "end the command after TIME, as in 90s or 10m (exit code 124)", set: text(&c.Timeout)},
+		{name: "memory", value: "SIZE", help: "memory of all processes together, as in 2GiB", set: text(&c.Memory)},
+		{name: "pids", value: "N", help: "processes and threads", set: setting("limits.pids", "pids")},
+		{name: "min-tier", value: "TIER", help: "weakest tier to accept: full, landlock", offer: []string{"full", "landlock"}, set: keyword(&c.MinTier)},
+	}
+}
+
+// messageFlags say how much is said.
+func (a *app) messageFlags() []*flag {
+	return []*flag{
+		{name: "json", help: "messages (with --dry-run: the plan) as JSON", set: toggle(&a.json)},
+		{name: "quiet", short: "q", help: "say nothing but errors", set: toggle(&a.quiet)},
+		{name: "verbose", short: "v", help: "say what was switched on and everything that was denied", set: toggle(&a.verbose)},
+	}
+}

@@ -1,0 +1,150 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/bailey-run/bailey"
+)
+
+// runOptions are the flags of run and shell.
+type runOptions struct {
+	config bailey.Config
+	dryRun bool
+	report string
+}
+
+func (a *app) runFlags(o *runOptions) []*flag {
+	return append(append(policyFlags(&o.config),
+		&flag{name: "dry-run", help: "print what would be done, and do nothing", set: toggle(&o.dryRun)},
+		&flag{name: "log", value: "FILE", help: "append the session's events to FILE as JSON lines", kind: "file", set: text(&o.config.Log)},
+		&flag{name: "report", value: "FILE", help: "write a summary of the session to FILE as JSON", kind: "file", set: text(&o.report)},
+	), a.messageFlags()...)
+}
+
+func runVerb(a *app) *verb {
+	o := &runOptions{}
+	return &verb{
+		name: "run", args: "[flags] [--] CMD [ARG…]", words: "command",
+		short: "run a command inside walls",
+		long: `The command runs in a box: it may read and write the project around the current
+directory, read the system and toolchains, and nothing else. HOME is private,
+there is no network, and only named variables of the environment get in. When
+the command ends, nothing it started survives it; when bailey dies, neither does
+the command. A wall that does not stand is an error: the command does not run.
+
+The flags end at the first word that is not one. What they say is a layer of the
+policy (see bailey policy show) and can be asked about with bailey why.`,
+		flags: a.runFlags(o),
+		run: func(words []string) error {
+			if len(words) == 0 {
+				return &usageError{"no command to run", "as in: bailey run -- go test ./..."}
+			}
+			return a.runCommand(o, words)
+		},
+	}
+}
+
+// runCommand runs words in a box of their own.
+func (a *app) runCommand(o *runOptions, words []string) error {
+	p, err := bailey.Prepare(o.config)
+	if err != nil {
+		return err
+	}
+	if o.dryRun {
+		return a.printPlan(p)
+	}
+	a.announce(p)
+	_, err = a.execute(p, o, words)
+	return err
+}
+
+// execute runs one command of a plan. started says whether it got as far as
+// running.
+func (a *app) execute(p *bailey.Plan, o *runOptions, words []string) (started bool, err error) {
+	r, err := openReport(p, o.report)
+	if err != nil {
+		return false, err
+	}
+	defer r.close()
+	ctx := context.Background()
+	cmd := p.Command(ctx, words[0], words[1:]...)
+	s := a.connect(p, cmd)
+	if env, _ := prompts(words[0]); env != nil && s.raw {
+		cmd.Env = append(p.Environ(), env...)
+	}
+	defer s.restore()
+	if err := cmd.Start(); err != nil {
+		return false, err
+	}
+	s.started()
+	err = cmd.Wait()
+	s.restore()
+	a.denied(cmd.Denials())
+	result := s.result(err)
+	if writeErr := r.write(cmd, err, a.exit(result)); writeErr != nil {
+		a.say(message{Level: "error", Text: "write report: " + writeErr.Error()})
+	}
+	s.raise()
+	return true, result
+}
+
+// announce is the one line that says what the box is.
+func (a *app) announce(p *bailey.Plan) {
+	if a.quiet {
+		return
+	}
+	line := "tier " + string(p.Tier()) + ", mode " + string(p.Mode())
+	if w := p.Writable(); len(w) > 0 {
+		short := make([]string, len(w))
+		for i, dir := range w {
+			short[i] = p.Short(dir)
+		}
+		line += ", writable " + strings.Join(short, " ")
+	}
+	if names := slices.DeleteFunc(slices.Clone(p.Profiles()), func(n string) bool { return n == "default" }); len(names) > 0 {
+		line += ", profiles " + strings.Join(names, " ")
+	}
+	a.info("%s", line)
+	for _, w := range p.Weaker() {
+		a.info("weaker: %s", w)
+	}
+	if a.verbose {
+		for _, n := range p.Notes() {
+			a.info("%s", n)
+		}
+	}
+}
+
+// denied sums up what was refused: one line, or with -v all of it.
+func (a *app) denied(list []bailey.Denial) {
+	if len(list) == 0 || a.quiet {
+		return
+	}
+	shown := list
+	if !a.verbose {
+		shown = list[:1]
+	}
+	for _, d := range shown {
+		a.say(message{Level: "info", Text: "denied: " + d.Op + " " + quote(d.Target) + " (" + d.Rule + ")", Hint: d.Hint})
+	}
+	if n := len(list) - len(shown); n > 0 {
+		a.info("and %d more; -v lists them", n)
+	}
+}
+
+// base is the name of a program without its directory.
+func base(s string) string { return filepath.Base(s) }
+
+// commandStatus returns the exit error of a command, if err is one.
+func commandStatus(err error) *bailey.ExitError {
+	var limit *bailey.LimitError
+	var exit *bailey.ExitError
+	if !errors.As(err, &limit) && errors.As(err, &exit) {
+		return exit
+	}
+	return nil
+}

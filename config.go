@@ -1,0 +1,102 @@
+package bailey
+
+import (
+	"github.com/bailey-run/bailey/internal/audit"
+	"github.com/bailey-run/bailey/internal/linux"
+	"github.com/bailey-run/bailey/internal/plan"
+	"github.com/bailey-run/bailey/internal/policy"
+)
+
+// Mode says what a box may change.
+type Mode = policy.Mode
+
+// The modes. The default is WorkspaceWrite.
+const (
+	ReadOnly         = policy.ReadOnly         // nothing of the host
+	WorkspaceWrite   = policy.WorkspaceWrite   // the project, and what the policy adds
+	DangerFullAccess = policy.DangerFullAccess // everything: there are no walls
+)
+
+// Tier is what the kernel really enforces for a box.
+type Tier = policy.Tier
+
+// The tiers, strongest first. The default minimum is TierFull.
+const (
+	TierFull     = policy.TierFull
+	TierLandlock = policy.TierLandlock
+	TierNone     = policy.TierNone
+)
+
+// Event is one event of a session, described in docs/events.md.
+type Event = audit.Event
+
+// Report says which walls a box really has.
+type Report = linux.Report
+
+// Explanation says whether a box may read or write a path, and which rule in
+// which file says so.
+type Explanation = plan.Explanation
+
+// Config says what a box is opened with. It is a layer of the policy, above the
+// files of the user and the project, below the managed ones; the zero Config adds
+// nothing to them.
+type Config struct {
+	// Dir is where the box starts; "" is the current directory. The project
+	// around it is the workspace: the nearest directory upwards that holds .git
+	// or bailey.toml, below the home directory.
+	Dir string
+
+	Mode     Mode     // "" is what the policy files say, else WorkspaceWrite
+	MinTier  Tier     // "" is what the policy files say, else TierFull
+	Profiles []string // profiles to use besides those the project switches on
+
+	Read    []string // paths that are visible, read-only; relative to Dir
+	Write   []string // paths that are visible and writable
+	Deny    []string // paths or globs that are hidden, whatever else says
+	Protect []string // names that cannot be made or changed, in any writable directory
+
+	Env    []string // names of variables of this process that pass
+	SetEnv []string // variables that are set, NAME=VALUE
+
+	Memory  string // of all processes together, as in "2GiB"; "none" for no limit
+	Pids    string // processes and threads, as in "512"
+	Timeout string // wall time of a command, as in "10m"
+
+	// Set sets any other key of the policy, in order.
+	Set []Setting
+
+	// PolicyFile is read in place of the user's own configuration file.
+	PolicyFile string
+
+	// Log is a file that the session's events are appended to as JSON lines,
+	// while they happen. It must not lie in a directory that the box may write.
+	// When an event cannot be written, the box is closed.
+	Log string
+
+	// Events, when not nil, is called with each event of a session, one at a
+	// time and in order. It must not call methods of the box, and be quick: what
+	// the event is about waits for it.
+	Events func(Event)
+
+	// Caller is how error messages name the fields: "--" for a command line,
+	// where Read is called --read. By default they are Config.read and so on.
+	Caller string
+}
+
+// Setting is one value for one key of the policy, as in "limits.cpu".
+type Setting = policy.Setting
+
+// overrides makes the policy layer of c.
+func (c *Config) overrides() policy.Overrides {
+	o := policy.Overrides{
+		Mode: string(c.Mode), MinTier: string(c.MinTier), Profiles: c.Profiles,
+		Read: c.Read, Write: c.Write, Deny: c.Deny, Protect: c.Protect,
+		Env: c.Env, SetEnv: c.SetEnv,
+		Memory: c.Memory, Pids: c.Pids, Timeout: c.Timeout,
+		Config: c.PolicyFile, Extra: c.Set, Caller: "Config",
+	}
+	if c.Caller == "--" {
+		o.Caller = ""
+	}
+	return o
+}

@@ -1,0 +1,154 @@
+// Package layers finds and reads the files that a policy on this machine is made
+// of, and what a person has trusted.
+package layers
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"github.com/bailey-run/bailey/internal/host"
+	"github.com/bailey-run/bailey/internal/plan"
+	"github.com/bailey-run/bailey/internal/policy"
+	"github.com/bailey-run/bailey/internal/trust"
+)
+
+// Load makes the effective policy for a box that starts in dir ("" is the current
+// directory), and returns what was found out about the machine on the way.
+func Load(dir string, flags policy.Overrides) (*policy.Policy, *plan.Facts, error) {
+	facts, err := collect(dir)
+	if err != nil {
+		return nil, nil, err
+	}
+	store := &lazyStore{dir: facts.StateDir}
+	pol, err := policy.Load(policy.LoadInput{
+		Files:     policy.Candidates(facts.ConfigDir, facts.Workspace.Root, managedNames()),
+		ReadFile:  Read,
+		Trusted:   store.trusted,
+		Home:      facts.Home,
+		StartDir:  facts.StartDir,
+		Workspace: facts.Workspace.Root,
+		Names:     facts.Workspace.Names,
+		Private:   private(facts),
+		Flags:     flags,
+	})
+	if store.err != nil {
+		err = store.err // it also explains why a file is not trusted
+	}
+	return pol, facts, err
+}
+
+func collect(dir string) (*plan.Facts, error) {
+	if strings.IndexByte(dir, 0) >= 0 {
+		return nil, fmt.Errorf("start in %s: %w", plan.Show(dir), fs.ErrInvalid)
+	}
+	return host.Collect(host.Options{Dir: dir})
+}
+
+// private are bailey's own directories: no box may write them, whatever the
+// policy says.
+func private(f *plan.Facts) []string {
+	var out []string
+	for _, dir := range [...]string{f.StateDir, f.ConfigDir, f.CacheDir} {
+		if dir != "" {
+			out = append(out, dir)
+		}
+	}
+	return out
+}
+
+// managedNames are the files of the machine's owner, in lexical order.
+func managedNames() []string {
+	entries, err := os.ReadDir(filepath.Join(policy.ManagedDir, "managed.d"))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		// Reading a file there will fail and say so: a managed policy that cannot
+		// be read must not be passed over.
+		return []string{"."}
+	}
+	var names []string
+	for _, e := range entries {
+		if strings.HasSuffix(e.Name(), ".toml") {
+			names = append(names, e.Name())
+		}
+	}
+	return names
+}
+
+// maxFile bounds a policy file. Ten thousand rules take about half of it.
+const maxFile = 1 << 20
+
+// Read reads a policy file. A project's may be anything: a pipe must not make
+// bailey wait, nor a device or an endless file make it read for ever. The error
+// wraps fs.ErrNotExist when there is no such file.
+func Read(name string) ([]byte, error) {
+	f, err := os.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK|syscall.O_NOCTTY, 0)
+	if err != nil {
+		if errors.Is(err, syscall.ENOTDIR) {
+			return nil, fs.ErrNotExist
+		}
+		return nil, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	switch {
+	case err != nil:
+		return nil, err
+	case !info.Mode().IsRegular():
+		return nil, errors.New("not a regular file")
+	case info.Size() > maxFile:
+		return nil, fmt.Errorf("larger than %d bytes", maxFile)
+	}
+	return io.ReadAll(io.LimitReader(f, maxFile))
+}
+
+// lazyStore reads the trust store when it is asked for the first time, which most
+// starts never do.
+type lazyStore struct {
+	dir   string
+	store *trust.Store
+	err   error
+}
+
+func (t *lazyStore) trusted(path string, content []byte) bool {
+	if t.store == nil && t.err == nil && t.dir != "" {
+		t.store, t.err = trust.Open(t.dir)
+	}
+	return t.err == nil && t.store.Trusted(path, content)
+}
+
+// Project are the policy files of the project around a directory, and the store
+// that says which of them a person has trusted.
+type Project struct {
+	Root  string
+	Files []string // those that exist
+	Store *trust.Store
+}
+
+// FindProject finds the project's policy files.
+func FindProject(dir string) (*Project, error) {
+	facts, err := collect(dir)
+	if err != nil {
+		return nil, err
+	}
+	if facts.StateDir == "" {
+		return nil, errors.New("find the trust store: there is no home directory")
+	}
+	p := &Project{Root: facts.Workspace.Root}
+	if p.Store, err = trust.Open(facts.StateDir); err != nil {
+		return nil, err
+	}
+	for _, f := range policy.Candidates("", p.Root, nil) {
+		if f.Layer != policy.LayerProject && f.Layer != policy.LayerLocal {
+			continue
+		}
+		if _, err := os.Lstat(f.Path); err == nil {
+			p.Files = append(p.Files, f.Path)
+		}
+	}
+	return p, nil
+}

@@ -1,0 +1,49 @@
+package bailey
+
+import (
+	"encoding/json"
+
+	"github.com/bailey-run/bailey/internal/layers"
+	"github.com/bailey-run/bailey/internal/policy"
+)
+
+// Policy is an effective policy: every layer merged, every value with its source.
+type Policy struct{ p *policy.Policy }
+
+// Finding is a value of a policy that is legal and still hardly what a person
+// meant.
+type Finding = policy.Finding
+
+// LoadPolicy makes the effective policy, without looking at what this machine can
+// hold.
+func LoadPolicy(cfg Config) (*Policy, error) {
+	p, _, err := layers.Load(cfg.Dir, cfg.overrides())
+	if err != nil {
+		return nil, err
+	}
+	return &Policy{p}, nil
+}
+
+// Text prints the policy for people, one value a line with its source. Values of
+// secret variables are hidden.
+func (p *Policy) Text() string { return policy.Show(p.p) }
+
+// MarshalJSON prints the policy for programs. Values of secret variables are
+// hidden.
+func (p *Policy) MarshalJSON() ([]byte, error) { return json.Marshal(policy.Redact(p.p)) }
+
+// Hash identifies what the policy says: policies with one hash wall the same box
+// off.
+func (p *Policy) Hash() string { return policy.Hash(p.p) }
+
+// Lint looks for values that are legal and still hardly what a person meant.
+func (p *Policy) Lint() []Finding { return policy.Lint(p.p) }
+
+// Profiles are the built-in profiles in use, in the order applied.
+func (p *Policy) Profiles() []string {
+	out := make([]string, len(p.p.Profiles))
+	for i, v := range p.p.Profiles {
+		out[i] = v.V
+	}
+	return out
+}

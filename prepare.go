@@ -1,0 +1,182 @@
+package bailey
+
+import (
+	"encoding/json"
+	"os"
+	"path"
+	"strings"
+
+	"github.com/bailey-run/bailey/internal/audit"
+	"github.com/bailey-run/bailey/internal/host"
+	"github.com/bailey-run/bailey/internal/layers"
+	"github.com/bailey-run/bailey/internal/linux"
+	"github.com/bailey-run/bailey/internal/plan"
+	"github.com/bailey-run/bailey/internal/policy"
+)
+
+// Plan is what a box is made of: the effective policy and what becomes of it on
+// this machine. It can be looked at, and opened any number of times.
+type Plan struct {
+	config Config
+	policy *policy.Policy
+	facts  *plan.Facts
+	plan   *plan.Plan
+}
+
+// Prepare makes a plan. It reads the policy files and looks at the machine, and
+// changes nothing.
+func Prepare(cfg Config) (*Plan, error) {
+	pol, facts, err := layers.Load(cfg.Dir, cfg.overrides())
+	if err != nil {
+		return nil, err
+	}
+	facts.Kernel = linux.ProbeCached(facts.CacheDir)
+	host.Answer(pol, facts)
+	pl, err := plan.Compile(pol, facts)
+	if err != nil {
+		return nil, planError(err, pol.MinTier.V)
+	}
+	return &Plan{config: cfg, policy: pol, facts: facts, plan: pl}, nil
+}
+
+// Tier is the tier that the box will have.
+func (p *Plan) Tier() Tier { return p.plan.Tier }
+
+// Mode is what the box may change.
+func (p *Plan) Mode() Mode { return p.plan.Mode }
+
+// Writable are the host's directories that the box may write, as seen inside.
+func (p *Plan) Writable() []string { return p.plan.Writable }
+
+// Profiles are the built-in profiles in use, in the order applied.
+func (p *Plan) Profiles() []string { return p.plan.Profiles }
+
+// Weaker are the walls that the tier holds less well than the full one, one
+// sentence each.
+func (p *Plan) Weaker() []string { return p.plan.Weaker }
+
+// Notes say what was switched on or passed over, and why.
+func (p *Plan) Notes() []string { return p.plan.Notes }
+
+// Hash identifies the effective policy: equal policies have equal hashes.
+func (p *Plan) Hash() string { return p.Policy().Hash() }
+
+// Dir is the directory a command starts in, as seen inside.
+func (p *Plan) Dir() string { return p.plan.Dir }
+
+// Text prints the plan for people, down to each mount and rule.
+func (p *Plan) Text() string { return p.plan.Text() }
+
+// MarshalJSON prints the plan for programs.
+func (p *Plan) MarshalJSON() ([]byte, error) { return json.Marshal(p.plan) }
+
+// Policy is the policy that the plan was made from.
+func (p *Plan) Policy() *Policy { return &Policy{p.policy} }
+
+// Environ returns the environment of the box's commands.
+func (p *Plan) Environ() []string { return environ(p.plan) }
+
+func environ(pl *plan.Plan) []string {
+	out := make([]string, len(pl.Env))
+	for i, v := range pl.Env {
+		out[i] = v.Name + "=" + v.Value
+	}
+	return out
+}
+
+// Explain says what the box may do with a path, as seen inside; a relative one is
+// taken from Dir, and ~ is the caller's home directory.
+func (p *Plan) Explain(name string) Explanation {
+	if rest, ok := strings.CutPrefix(name, "~/"); ok || name == "~" {
+		name = path.Join(p.facts.Home, rest)
+		if name == "~" {
+			name = p.facts.Home
+		}
+	}
+	return plan.Explain(p.policy, p.plan, p.dir(name))
+}
+
+// dir makes a path inside absolute.
+func (p *Plan) dir(name string) string {
+	if path.IsAbs(name) {
+		return path.Clean(name)
+	}
+	return path.Join(p.plan.Dir, name)
+}
+
+// Short abbreviates the caller's home directory in a path, for messages.
+func (p *Plan) Short(name string) string {
+	if p.facts.Home != "" && p.facts.Home != "/" {
+		if name == p.facts.Home {
+			return "~"
+		}
+		if rest, ok := strings.CutPrefix(name, p.facts.Home+"/"); ok {
+			return plan.Show("~/" + rest)
+		}
+	}
+	return plan.Show(name)
+}
+
+func (p *Plan) walled() bool { return p.plan.Tier != TierNone }
+
+// checkEnv refuses variables of this process that the policy keeps out.
+func (p *Plan) checkEnv(env []string) error {
+	if env == nil {
+		return nil
+	}
+	passed := map[string]bool{}
+	for _, v := range p.plan.Env {
+		passed[v.Name] = true
+	}
+	ours := map[string]bool{}
+	for _, kv := range p.facts.Env {
+		ours[kv] = true
+	}
+	for _, kv := range env {
+		name, _, _ := strings.Cut(kv, "=")
+		if passed[name] || !ours[kv] {
+			continue
+		}
+		rule := "the environment is an allow list"
+		if _, by, found := p.policy.Env.Decide(name); found {
+			rule = "env.deny " + by.V + " (" + plan.Where(by.From) + ")"
+		}
+		return &DeniedError{Op: "setenv", Target: name, Rule: rule,
+			Hint: "start from Box.Environ instead of os.Environ, or let the variable in with Config.Env"}
+	}
+	return nil
+}
+
+// secrets are the values that must not be written anywhere.
+func (p *Plan) secrets() []string {
+	secret := func(name string) bool {
+		pass, _, found := p.policy.Env.Decide(name)
+		return found && !pass || p.policy.Env.Secret(name)
+	}
+	return append(audit.Secrets(p.facts.Env, secret), audit.Secrets(p.Environ(), secret)...)
+}
+
+// openLog opens the log file, outside everything the box may write.
+func (p *Plan) openLog() (*os.File, error) {
+	return p.OpenOutside(p.config.Log)
+}
+
+// OpenOutside opens a file for appending, and makes it with mode 0600 when it is
+// not there. It refuses a file that the box could write, or could have prepared.
+func (p *Plan) OpenOutside(name string) (*os.File, error) {
+	var writable []string
+	for _, n := range p.plan.Tree {
+		if n.Kind == plan.Bind && n.Writable && !n.Device {
+			writable = append(writable, n.Source)
+		}
+	}
+	writable = append(writable, p.plan.Writable...)
+	if p.plan.CacheDir != "" {
+		writable = append(writable, p.plan.CacheDir)
+	}
+	f, err := audit.OpenFile(name, writable)
+	if e, ok := err.(*audit.PathError); ok {
+		return nil, &DeniedError{Op: "log to", Target: name, Rule: "the log is kept from the box: it " + e.Why, Hint: e.Hint}
+	}
+	return f, err
+}
