@@ -24,7 +24,7 @@ func (e *Error) Error() string {
 		b.WriteString(": ")
 	}
 	if e.Key != "" {
-		b.WriteString(e.Key)
+		b.WriteString(quoteOdd(e.Key))
 		b.WriteString(": ")
 	}
 	b.WriteString(e.Problem)
@@ -65,10 +65,11 @@ func (e Errors) Unwrap() []error {
 // String prints the place as FILE:LINE:COLUMN, without the parts that are not
 // known.
 func (s Source) String() string {
+	text := quoteOdd(s.File)
 	if s.Line == 0 {
-		return s.File
+		return text
 	}
-	text := s.File + ":" + strconv.Itoa(s.Line)
+	text += ":" + strconv.Itoa(s.Line)
 	if s.Column != 0 {
 		text += ":" + strconv.Itoa(s.Column)
 	}

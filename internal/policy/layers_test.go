@@ -69,6 +69,19 @@ func TestUntrustedLoosensAgainstTheUser(t *testing.T) {
 	}
 }
 
+// Naming what is in force is harmless; giving it another value is not.
+func TestUntrustedChangesNothing(t *testing.T) {
+	user := "[env.set]\nA = \"1\"\n[files]\ncaches = [{path = \"~/c/x\", env = \"X\"}]\n"
+	for text, ok := range map[string]bool{
+		"env.set.A = \"1\"": true, "env.set.A = \"2\"": false,
+		"files.caches = [{path = \"~/c/x\", env = \"X\"}]": true, "files.caches = [{path = \"~/c/x\", env = \"Y\"}]": false, "files.caches = [\"~/c/x\"]": false,
+	} {
+		if _, err := Load(world{files: map[string]string{userFile: user, projFile: text}}.input()); (err == nil) != ok {
+			t.Errorf("%s: %v", text, err)
+		}
+	}
+}
+
 func TestTrustIsAskedOnlyWhenNeeded(t *testing.T) {
 	asked := 0
 	in := world{files: map[string]string{projFile: typical}}.input()
@@ -190,6 +203,10 @@ func TestRoots(t *testing.T) {
 		if e.Key != "files.write" || e.Line != 2 || !strings.Contains(e.Problem, "cannot be writable") {
 			t.Errorf("%s: %v", path, e)
 		}
+		e = world{files: map[string]string{userFile: "[files]\ncaches = [{path = \"" + path + "\"}]"}}.fail(t)
+		if e.Key != "files.caches" {
+			t.Errorf("cache %s: %v", path, e)
+		}
 		e = world{flags: Overrides{Write: []string{path}}}.fail(t)
 		if e.File != "--write" {
 			t.Errorf("--write %s: %v", path, e)
@@ -302,6 +319,20 @@ func TestMatchName(t *testing.T) {
 	} {
 		if got := matchName(c.pattern, c.name, false); got != c.want {
 			t.Errorf("%s %s: %v", c.pattern, c.name, got)
+		}
+	}
+}
+
+// What a hostile file holds must not reach the terminal as it is.
+func TestErrorsAreQuoted(t *testing.T) {
+	for _, text := range []string{
+		"\"a\\u001b]52;c;x\\u0007b\" = 1", "[\"a\\nb\"]", "[env.set]\n\"\\u001b\" = \"x\"", "[env.set]\n\"\\u001b\" = 1", "mode = \"\\u001b\"", "extends = [\"\\u001b\"]",
+		"[files]\ndeny = [\"!\\u001b\"]", "[files]\nread = [\"../\\u001b\"]", "[files]\nwrite = [\"~/.config/bailey/\\u001b\"]", "[env]\nallow = [\"\\u001b\"]", "[limits]\nmemory = \"\\u001b\"",
+		"[[files.caches]]\n\"\\u001b\" = 1", "\x1b = 1",
+	} {
+		_, err := Load(world{files: map[string]string{projFile: text}}.input())
+		if err == nil || strings.ContainsAny(err.Error(), "\x1b\x07\n") {
+			t.Errorf("%q: %q", text, err)
 		}
 	}
 }

@@ -133,7 +133,7 @@ func (m *merger) note(doc *document) {
 
 func (m *merger) distrust(doc *document, e *entry) {
 	m.fail(e, "this would loosen the policy, and nobody has trusted this content of the file",
-		"review "+doc.file+", then run: bailey trust")
+		"review "+quoteOdd(doc.file)+", then run: bailey trust")
 }
 
 func (m *merger) fail(e *entry, problem, hint string) {
@@ -143,7 +143,11 @@ func (m *merger) fail(e *entry, problem, hint string) {
 // loosens reports whether an entry gives more than the layers below do.
 func (m *merger) loosens(e *entry) bool {
 	if e.key.kind.list() {
-		return !e.key.tightens && m.find(e) < 0
+		if e.key.tightens {
+			return false
+		}
+		i := m.find(e)
+		return i < 0 || m.entries[e.key.index()][i].aux != e.aux
 	}
 	now := m.entries[e.key.index()]
 	if len(now) == 0 {

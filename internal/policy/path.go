@@ -144,10 +144,11 @@ func within(name, dir string) bool {
 	return name == dir || dir == "/" || len(name) > len(dir) && name[len(dir)] == '/' && name[:len(dir)] == dir
 }
 
-// root refuses paths that must not be writable roots.
+// root refuses paths that must not be writable roots. A cache is one too, seen
+// from inside.
 func (p *places) root(e *entry) (problem, hint string) {
 	if why := RefusedRoot(e.text, p.home, p.private); why != "" {
-		return e.text + " cannot be writable: it is " + why, "name the directory that the work is in"
+		return quoteOdd(e.text) + " cannot be writable: it is " + why, "name the directory that is needed inside it"
 	}
 	return "", ""
 }

@@ -103,6 +103,9 @@ func TestProfilesOnlyAdd(t *testing.T) {
 			default:
 				t.Errorf("%s: a toolchain profile must not use %s", e.from, e.key.name)
 			}
+			if e.key.kind == kindCaches && RefusedRoot(testHome+e.text[1:], testHome, []string{testHome + "/.cache/bailey", testHome + "/.config/bailey", testHome + "/.local/state/bailey"}) != "" {
+				t.Errorf("%s: %s must not be a cache", e.from, e.text)
+			}
 			if e.key.name == "profile.name" && e.text != name {
 				t.Errorf("%s: the profile calls itself %q", e.from, e.text)
 			}

@@ -13,7 +13,7 @@ func resolve(doc *document, where *places) []*Error {
 		switch e.key.kind {
 		case kindPaths, kindCaches:
 			problem, hint = where.resolve(e)
-			if problem == "" && e.key.name == "files.write" {
+			if problem == "" && (e.key.name == "files.write" || e.key.kind == kindCaches) {
 				problem, hint = where.root(e)
 			}
 		case kindGlobs:

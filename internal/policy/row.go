@@ -15,7 +15,7 @@ type row struct {
 
 // rows lists every value in force, in the order of the table of keys.
 func (p *Policy) rows() []row {
-	var list []row
+	list := make([]row, 0, 512) // what the default profile alone needs
 	add := func(k *key, text string, from Source, set bool) {
 		if set {
 			list = append(list, row{k, text, from})

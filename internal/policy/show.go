@@ -29,7 +29,7 @@ func Show(p *Policy) string {
 	for _, layer := range p.Layers {
 		b.WriteString("# " + string(layer.Layer))
 		if layer.File != "" {
-			b.WriteString(" " + layer.File)
+			b.WriteString(" " + quoteOdd(layer.File))
 		}
 		switch layer.Trust {
 		case TrustNotNeeded:
