@@ -127,7 +127,7 @@ func TestSchema(t *testing.T) {
 
 func TestScrub(t *testing.T) {
 	secrets := Secrets([]string{"API_TOKEN=sekret-1\n", "LONG_TOKEN=sekret-1\n-and-more", "X=visible-value", "D=denied-value", "A_KEY=short", "bad"},
-		func(name string) bool { return name == "D" })
+		func(name string) bool { return name != "X" })
 	var got Event
 	l := New("s", Options{Secrets: secrets, Sink: func(e Event) { got = e }})
 	args := []string{"curl", "-Hsekret-1\n", "sekret-1\n-and-more", "visible-value", "denied-value", "short"}
@@ -145,17 +145,6 @@ func TestScrub(t *testing.T) {
 			if strings.Contains(string(b), leak) {
 				t.Errorf("%s keeps %q: %s", d.Type(), leak, b)
 			}
-		}
-	}
-}
-
-func TestIsSecretName(t *testing.T) {
-	for name, want := range map[string]bool{
-		"GITHUB_TOKEN": true, "GITHUBTOKEN": true, "AWS_SECRET_ACCESS_KEY": true, "DB_PWD": true, "db_password": true,
-		"PWD": false, "OLDPWD": false, "MONKEY": false, "KEYBOARD": false, "PATH": false, "": false, "_": false, "GOPATH": false,
-	} {
-		if got := IsSecretName(name); got != want {
-			t.Errorf("%s: %v", name, got)
 		}
 	}
 }
