@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"strings"
 	"testing"
 
 	"github.com/bailey-run/bailey/internal/plan"
@@ -119,6 +120,30 @@ func TestPrepare(t *testing.T) {
 		t.Errorf("one box too many keeps its layer in %s", u)
 	}
 	r.Close()
+
+	// What a box put in the place of one of its caches does not stop the next.
+	victim := dir + "/cache/victim"
+	mkdir(t, victim)
+	own := ""
+	for _, d := range pl.Make {
+		if strings.Contains(d, "/own/") {
+			own = d
+		}
+	}
+	if err := os.Remove(own); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(victim, own); err != nil {
+		t.Fatal(err)
+	}
+	if r, err = Prepare(pl, f); err != nil {
+		t.Fatal(err)
+	}
+	r.Close()
+	if fi, err := os.Lstat(own); err != nil || !fi.IsDir() {
+		t.Errorf("%s: %v", own, err)
+	}
+
 	first := upper(open[0].Plan)
 	for _, r := range open {
 		if err := r.Close(); err != nil {

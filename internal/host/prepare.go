@@ -58,7 +58,14 @@ func (r *Ready) prepare(pl *plan.Plan) error {
 		r.Plan = inSlot(pl, slot)
 	}
 	for _, d := range r.Plan.Make {
-		if err := r.home.mkdir(d); err != nil {
+		err := r.home.mkdir(d)
+		if errors.Is(err, errNotDir) {
+			// An earlier box put something else in the place of a cache.
+			if err = r.home.remove(d); err == nil {
+				err = r.home.mkdir(d)
+			}
+		}
+		if err != nil {
 			return err
 		}
 	}
@@ -206,11 +213,26 @@ func (h *home) check(p string, lstat func(string) (fs.FileInfo, error)) error {
 	if err != nil {
 		return err
 	}
+	if !info.IsDir() {
+		return fmt.Errorf("%s: %w", plan.Show(p), errNotDir)
+	}
 	st, ok := info.Sys().(*syscall.Stat_t)
-	if !info.IsDir() || !ok || int(st.Uid) != h.uid {
-		return fmt.Errorf("%s is not a directory of user %d", plan.Show(p), h.uid)
+	if !ok || int(st.Uid) != h.uid {
+		return fmt.Errorf("%s does not belong to user %d", plan.Show(p), h.uid)
 	}
 	return nil
+}
+
+// remove takes away something that is not a directory.
+func (h *home) remove(p string) error {
+	if h.root == nil {
+		return os.Remove(p)
+	}
+	rel, err := h.rel(p)
+	if err != nil {
+		return err
+	}
+	return h.root.Remove(rel)
 }
 
 const createFlags = os.O_RDWR | os.O_CREATE | syscall.O_NOFOLLOW | syscall.O_NONBLOCK | syscall.O_CLOEXEC

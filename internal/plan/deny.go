@@ -43,6 +43,12 @@ func (c *compiler) denies() error {
 			c.hide(nodes, f.Real, f, builtin("bailey's own files"))
 		}
 	}
+	// Nothing can lie below what is masked.
+	for q := range c.t.nodes {
+		if up, ok := c.t.above(q); ok && up.Kind == Mask {
+			delete(c.t.nodes, q)
+		}
+	}
 	return nil
 }
 
@@ -62,7 +68,6 @@ func (c *compiler) hide(nodes []Node, p string, f Path, from policy.Source) {
 	if f.IsDir {
 		mode = maskDir
 	}
-	masked := false
 	for _, n := range nodes {
 		switch {
 		case p == c.f.CacheDir && under(n.Source, p):
@@ -74,17 +79,7 @@ func (c *compiler) hide(nodes []Node, p string, f Path, from policy.Source) {
 			// Another node may show something else there.
 			if host, _, ok := c.t.host(inside); ok && host == p {
 				c.t.nodes[inside] = Node{Kind: Mask, Path: inside, Mode: mode, From: from}
-				masked = true
 			}
-		}
-	}
-	if !masked {
-		return
-	}
-	// Nothing can lie below what is masked.
-	for q := range c.t.nodes {
-		if up, ok := c.t.above(q); ok && up.Kind == Mask {
-			delete(c.t.nodes, q)
 		}
 	}
 }

@@ -22,8 +22,11 @@ func (c *compiler) landlock() {
 		c.pl.Weaker = append(c.pl.Weaker, "this kernel has no Landlock: the mounts hold the file wall alone")
 		return
 	}
-	rules := []PathRule{{"/", List}, {"/dev", Devices}, {"/etc", Read}, {"/proc", Read}, {"/sys", Read}}
-	given := map[string]Access{"/dev": Devices, "/etc": Read, "/proc": Read, "/sys": Read}
+	rules := []PathRule{{"/", List}, {"/dev", Devices}, {"/etc", Read}, {"/proc", Read}}
+	given := map[string]Access{"/dev": Devices, "/etc": Read, "/proc": Read}
+	if c.f.path(sysDir).IsDir {
+		rules, given["/sys"] = append(rules, PathRule{"/sys", Read}), Read
+	}
 	for _, n := range c.pl.Tree {
 		var a Access
 		switch {

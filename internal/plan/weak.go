@@ -90,12 +90,26 @@ func (c *compiler) weakRules(private string) {
 		add(sysDir, Read)
 	}
 	for _, v := range c.p.Files.Caches {
-		p, _ := c.cachePath(v)
-		if f := c.f.path(p); f.IsDir && c.refuseCache(p) == "" {
-			add(f.Real, ReadExec)
+		if source, own := c.weakCache(v); own {
+			add(path.Dir(source), Full)
+		} else if source != "" {
+			add(source, ReadExec)
 		}
 	}
 	add(private, Full)
+}
+
+// weakCache is where a cache is without layers: the host's downloads, read-only,
+// or a directory of this project's own, which then is to be made.
+func (c *compiler) weakCache(v policy.Value[policy.Cache]) (source string, own bool) {
+	p, _ := c.cachePath(v)
+	if c.refuseCache(p) != "" || !under(v.V.Path, c.f.Account.Home) {
+		return "", false
+	}
+	if f := c.f.path(p); f.IsDir && isDownload(p, v.V.Env) {
+		return f.Real, false
+	}
+	return path.Join(c.f.CacheDir, "own", cacheID(p)), true
 }
 
 // weakHome fills the private directory: the made files of HOME, and links to the
@@ -117,9 +131,12 @@ func (c *compiler) weakHome(private string) {
 		}
 	}
 	for _, v := range c.p.Files.Caches {
-		p, _ := c.cachePath(v)
-		if f := c.f.path(p); f.IsDir && c.refuseCache(p) == "" && isDownload(p, v.V.Env) {
-			link(v.V.Path, f.Real)
+		source, own := c.weakCache(v)
+		if own {
+			c.pl.Make = append(c.pl.Make, source)
+		}
+		if source != "" {
+			link(v.V.Path, source)
 		}
 	}
 	nodes := c.t.sorted()
@@ -164,12 +181,12 @@ func (c *compiler) weakEnv(private string) {
 func (c *compiler) weaker() {
 	abi := c.f.Kernel.LandlockABI
 	w := []string{
-		"names, sizes and owners of all files that you can list by full path can be asked for, and directories of the host can be entered, though nothing in them can be read",
+		"whether a file of the host exists, its size and its owner can be asked for by full path, though nothing in it can be read and no directory listed",
 		"/proc lists your other processes with their command lines; their memory and environment stay closed",
 		"protected names and denied patterns are held by the name broker alone, without read-only mounts",
 		"chmod, chown, timestamps and extended attributes are held by the name broker alone",
 		"processes that leave the command's session are found and ended by bailey, not by the kernel",
-		"caches of the host are read-only; what the box would add to them is gone when it ends",
+		"downloads in the host's package caches can be used and not added to",
 		"there is no network at all, and programs inside cannot talk over loopback either",
 	}
 	if abi < abiScope {
