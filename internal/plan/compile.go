@@ -2,6 +2,7 @@ package plan
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/bailey-run/bailey/internal/name"
@@ -41,8 +42,8 @@ func Compile(p *policy.Policy, f *Facts) (*Plan, error) {
 	c.pl.Notes = append(c.pl.Notes, f.Notes...)
 	for _, v := range p.Profiles {
 		c.pl.Profiles = append(c.pl.Profiles, v.V)
-		if v.From.File != "" && v.From.Layer == policy.LayerBuiltin && v.V != "default" {
-			c.note("profile %s: %s", v.V, Where(v.From))
+		if found, ok := strings.CutPrefix(v.From.File, "detected:"); ok {
+			c.note("profile %s: the project has %s", v.V, found)
 		}
 	}
 	if !clean(f.StartDir) || !clean(f.Workspace.Root) || !under(f.StartDir, f.Workspace.Root) {

@@ -7,15 +7,16 @@ import (
 	"github.com/bailey-run/bailey/internal/policy"
 )
 
-// Explanation says what a box may do with one path, and why. It goes by the plan
-// alone: whether the path exists, and what its permission bits say, is the file
-// system's business.
+// Explanation says what a box may do with one path of the host, and why. It goes
+// by the plan alone: whether the path exists, and what its permission bits say,
+// is the file system's business.
 type Explanation struct {
 	Path  string        `json:"path"`           // as seen inside
 	Host  string        `json:"host,omitempty"` // the host's path that is seen there, if any
 	Read  bool          `json:"read"`
 	Write bool          `json:"write"`
 	Exec  bool          `json:"exec"`
+	Own   bool          `json:"own,omitempty"` // the host's is not there; the box has a place of its own, where it may do as it likes
 	Why   string        `json:"why"`
 	Rule  string        `json:"rule,omitempty"` // the pattern or path of the rule that decided
 	From  policy.Source `json:"from"`
@@ -76,10 +77,10 @@ func (e *Explanation) byTree(pl *Plan) {
 			e.Why += " by " + Where(n.From)
 		}
 	case n.Kind == Scratch:
-		e.Read, e.Write, e.Exec = true, true, n.Exec
-		e.Why = Show(n.Path) + " inside is the box's own, empty when it starts; nothing of the host is there"
+		e.Own = true
+		e.Why = "the host's is not there: " + Show(n.Path) + " inside is the box's own, empty when it starts and gone when it ends"
 		if p != n.Path {
-			e.Allow = "--read " + Show(p)
+			e.Allow = "--read " + Show(p) + ", or --write " + Show(p)
 		}
 	case n.Kind == Proc:
 		e.Read, e.Why = true, "a /proc that shows only the box"

@@ -574,7 +574,7 @@ func TestExplain(t *testing.T) {
 		{"/home/ann/src/app/.git/hooks/pre-commit", true, false, true, "protected"},
 		{"/home/ann/src/app/x/.env", false, false, false, "**/.env"},
 		{"/home/ann/src/app/secrets/key.pem", false, false, false, "denied"},
-		{"/home/ann/.ssh/id_ed25519", true, true, true, "box's own"},
+		{"/home/ann/.ssh/id_ed25519", false, false, false, "box's own"},
 		{"/home/ann/src/other/x", false, false, false, "not there"},
 		{"/home/bob/x", false, false, false, "not there"},
 		{"/home", true, false, false, "only the directories"},
