@@ -1,13 +1,15 @@
 package main
 
 import (
-	"errors"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 
 	"github.com/bailey-run/bailey"
 	"github.com/bailey-run/bailey/internal/linux"
+	"github.com/bailey-run/bailey/internal/plan"
+	"github.com/bailey-run/bailey/internal/policy"
 )
 
 func doctorVerb(a *app) *verb {
@@ -40,9 +42,7 @@ func (a *app) doctor() error {
 		cache = os.TempDir()
 	}
 	d := diagnosis{Version: 1, Features: linux.Features(filepath.Join(cache, "bailey"))}
-	if d.Tier, d.Why, err = reachable(); err != nil {
-		return err
-	}
+	d.Tier, d.Why = reachable(linux.Probe(filepath.Join(cache, "bailey")))
 	if a.json {
 		err = a.printJSON(d)
 	} else {
@@ -54,22 +54,27 @@ func (a *app) doctor() error {
 	return err
 }
 
-// reachable compiles a plan for the strongest tier, then for the weaker one: the
-// compiler decides, doctor only asks. The place does not matter, but has to exist.
-func reachable() (tier bailey.Tier, why string, err error) {
+// reachable compiles a plan for a project that is not there, for the strongest
+// tier and then for the weaker one: the compiler decides, doctor only asks.
+func reachable(k plan.Kernel) (tier bailey.Tier, why string) {
+	const dir = "/home/user/project"
 	for _, min := range []bailey.Tier{bailey.TierFull, bailey.TierLandlock} {
-		p, err := bailey.Prepare(bailey.Config{Dir: "/usr", Mode: bailey.ReadOnly, MinTier: min})
+		p := &policy.Policy{}
+		p.Mode.V, p.MinTier.V = bailey.ReadOnly, min
+		pl, err := plan.Compile(p, &plan.Facts{
+			OS: runtime.GOOS, Arch: runtime.GOARCH, Kernel: k,
+			UID: os.Getuid(), GID: os.Getgid(), Home: "/home/user", Account: plan.Account{UID: os.Getuid(), GID: os.Getgid(), Home: "/home/user"},
+			StartDir: dir, Workspace: plan.Workspace{Root: dir}, CacheDir: "/home/user/.cache/bailey",
+			Paths: map[string]plan.Path{dir: {Exists: true, IsDir: true, Real: dir}},
+		})
 		if err == nil {
-			return p.Tier(), why, nil
-		}
-		if !errors.Is(err, errors.ErrUnsupported) {
-			return "", "", err
+			return pl.Tier, why
 		}
 		if why == "" {
 			why = err.Error()
 		}
 	}
-	return bailey.TierNone, why, nil
+	return bailey.TierNone, why
 }
 
 func (d *diagnosis) text() string {
