@@ -29,8 +29,16 @@ type Options struct {
 	// drops them. It must not block.
 	Denied func(Denial)
 
+	// Failed is called when a part of the supervisor that the walls need failed
+	// after the start; the box has been ended then.
+	Failed func(error)
+
 	// Limit is called when a limit has ended the box, from another goroutine.
 	Limit func(name string, limit, used int64)
+
+	// Begun is a box whose first steps were taken while the plan was being made.
+	// Open takes it over; nil begins anew.
+	Begun *Begun
 
 	fault fault
 }

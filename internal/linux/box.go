@@ -7,12 +7,12 @@ import (
 	"fmt"
 	"os"
 	"runtime"
-	"strconv"
 	"sync"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
 
+	"github.com/bailey-run/bailey/internal/name"
 	"github.com/bailey-run/bailey/internal/plan"
 	"github.com/bailey-run/bailey/internal/policy"
 	"github.com/bailey-run/bailey/internal/seccomp"
@@ -38,6 +38,7 @@ type Box struct {
 	mu      sync.Mutex
 	procs   map[*Process]struct{}
 	brokers []*broker
+	names   *name.Matcher
 	closed  bool
 	report  Report
 }
@@ -51,25 +52,31 @@ const (
 
 // Open makes a box from p and, when first is not nil, starts first in it: one
 // fork and one list of system calls for both.
-func Open(p *plan.Plan, first *Command, o Options) (*Box, *Process, error) {
+func Open(p *plan.Plan, first *Command, o Options) (_ *Box, _ *Process, err error) {
 	b := &Box{plan: p, single: first != nil, options: o, procs: map[*Process]struct{}{}, pid1FD: -1, stop: make(chan struct{})}
-	var err error
-	if b.init, err = initFile(); err != nil {
-		return nil, nil, err
-	}
+	defer func() {
+		if r := recover(); r == errArena {
+			err = errArena
+		} else if r != nil {
+			panic(r)
+		}
+		if err != nil {
+			b.Close()
+		}
+	}()
 	if p.Limits.Cgroup != "" {
 		if err := b.makeCgroup(); err != nil {
-			b.Close()
 			return nil, nil, err
 		}
 	}
-	open := b.open
+	var proc *Process
 	if p.Tier == policy.TierLandlock {
-		open = b.openWeak
+		o.Begun.Abandon()
+		proc, err = b.openWeak(first)
+	} else {
+		proc, err = b.open(first)
 	}
-	proc, err := open(first)
 	if err != nil {
-		b.Close()
 		return nil, nil, err
 	}
 	if p.Limits.Memory > 0 && b.cgroup == "" && b.pid1FD >= 0 {
@@ -79,40 +86,36 @@ func Open(p *plan.Plan, first *Command, o Options) (*Box, *Process, error) {
 }
 
 func (b *Box) open(first *Command) (*Process, error) {
-	var fds [2]int
-	if err := unix.Pipe2(fds[:], unix.O_CLOEXEC); err != nil {
-		return nil, fmt.Errorf("make the lifeline: %w", err)
+	g := b.options.Begun
+	if g == nil {
+		var err error
+		if g, err = begin(b.options.fault); err != nil {
+			return nil, err
+		}
 	}
-	life := os.NewFile(uintptr(fds[0]), "lifeline")
-	defer life.Close()
-	b.lifeline = os.NewFile(uintptr(fds[1]), "lifeline")
-
-	l, err := b.newLaunch(first)
-	if err != nil {
-		return nil, err
-	}
+	l := g.l
+	l.b, l.cmd = b, first
+	b.init, b.lifeline = g.init, g.lifeline
 	defer l.close()
+	if id := b.plan.Identity; !l.byParent && (id.UID != os.Getuid() || id.GID != os.Getgid()) {
+		g.Abandon()
+		return nil, &SetupError{Step: fmt.Sprintf("check the plan: made for user %d and group %d", id.UID, id.GID), Errno: unix.EPERM}
+	}
 	p := l.p
-	byParent := os.Geteuid() == 0
-	if err := l.identity(byParent); err != nil {
-		return nil, err
+	if l.byParent {
+		p.do("drop supplementary groups", unix.SYS_SETGROUPS, num(0), num(0))
 	}
-	l.network()
-	p.do("enter a pid namespace", unix.SYS_UNSHARE, num(unix.CLONE_NEWPID))
-
-	fork1, pid1 := p.forkHere("start pid 1")
-	p.add("report pid 1", op{kind: opSend, args: [6]operand{num(msgPids), pid1.operand(), num(0)}})
-	fork2, pid2 := p.forkHere("start the command")
-	p.add("report the command", op{kind: opSend, args: [6]operand{num(msgPids), pid2.operand(), num(1)}})
+	name := b.plan.Hostname
+	p.do("set the host name", unix.SYS_SETHOSTNAME, p.str(name), num(len(name)))
+	fork, pid := p.forkHere("start the command")
+	p.add("report the command", op{kind: opSend, args: [6]operand{num(msgPids), pid.operand(), num(1)}})
 	p.add("end", op{kind: opExit})
-
-	p.ops[fork1].jump = len(p.ops)
-	l.becomeInit(life, b.init)
-	p.ops[fork2].jump = len(p.ops)
-	if err := l.becomeCommand(byParent); err != nil {
+	p.ops[fork].jump = len(p.ops)
+	if err := l.becomeCommand(); err != nil {
+		l.giveUp()
 		return nil, err
 	}
-	return b.launch(l, boxNamespaces, byParent)
+	return b.launch(l, 0)
 }
 
 // Start runs another command in the box.
@@ -147,25 +150,25 @@ func (b *Box) Start(cmd *Command) (*Process, error) {
 	if err := l.confine(nil); err != nil {
 		return nil, err
 	}
-	return b.launch(l, 0, false)
+	return b.launch(l, 0)
 }
 
-// launch forks, lets the child run the list, and collects what it reports until
-// the command has been executed or a step has failed.
-func (b *Box) launch(l *launch, flags uintptr, writeMaps bool) (*Process, error) {
+// launch lets the child run the list, in a new fork or in the one that waits for
+// it, and collects what it reports until the command has been executed or a step
+// has failed.
+func (b *Box) launch(l *launch, flags uintptr) (*Process, error) {
 	l.p.inject(b.options.fault)
-	l.p.regs = make([]uintptr, l.p.nregs+1)
-	helper, e := b.fork(l.p, flags)
-	runtime.KeepAlive(l.p)
-	if e != 0 {
-		return nil, &SetupError{Step: "clone with new namespaces", Errno: e}
-	}
-	l.child.Close()
-	l.child = nil
+	l.p.publish()
 	var mapErr error
-	if writeMaps {
-		mapErr = l.writeMaps(helper)
+	if l.helper == 0 {
+		if err := l.fork(flags); err != nil {
+			return nil, err
+		}
+	} else {
+		mapErr = l.release(b.cgroup)
 	}
+	helper := l.helper
+	_, nameErr := b.matcher() // while the child is busy
 	r := l.receive()
 	var ws unix.WaitStatus
 	wait4(helper, &ws)
@@ -180,8 +183,8 @@ func (b *Box) launch(l *launch, flags uintptr, writeMaps bool) (*Process, error)
 		proc = newProcess(b, r.pids[1], r.terminal)
 	}
 	fail := func(err error) (*Process, error) {
-		if r.listener != nil {
-			r.listener.Close()
+		if r.listener >= 0 {
+			unix.Close(r.listener)
 		}
 		if proc != nil {
 			unix.Kill(proc.PID, unix.SIGKILL)
@@ -190,6 +193,8 @@ func (b *Box) launch(l *launch, flags uintptr, writeMaps bool) (*Process, error)
 		return nil, err
 	}
 	switch {
+	case nameErr != nil:
+		return fail(nameErr)
 	case mapErr != nil && errors.Is(r.err, unix.Errno(0)): // the child only saw that no maps came
 		return fail(mapErr)
 	case r.err != nil:
@@ -200,12 +205,11 @@ func (b *Box) launch(l *launch, flags uintptr, writeMaps bool) (*Process, error)
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.report = b.achieved(l)
-	if r.listener != nil {
-		if err := b.serve(r.listener); err != nil {
-			return fail(err)
+	if l.cmd == nil {
+		// The box stands; what built it has ended, and only waits to be reaped.
+		if proc != nil {
+			proc.reap()
 		}
-	}
-	if proc == nil {
 		return nil, nil
 	}
 	b.procs[proc] = struct{}{}
@@ -214,20 +218,10 @@ func (b *Box) launch(l *launch, flags uintptr, writeMaps bool) (*Process, error)
 		delete(b.procs, proc)
 		return nil, &ExecError{Path: l.cmd.Path, Errno: r.exec}
 	}
+	if r.listener >= 0 {
+		go b.serve(r.listener, proc.PID)
+	}
 	return proc, nil
-}
-
-// fork starts the list in the box's cgroup, where there is one.
-func (b *Box) fork(p *program, flags uintptr) (int, unix.Errno) {
-	if b.cgroup == "" {
-		return p.fork(flags)
-	}
-	dir, err := unix.Open(b.cgroup, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return 0, errnoOf(err)
-	}
-	defer unix.Close(dir)
-	return p.forkInto(&cloneArgs{flags: uint64(flags) | unix.CLONE_INTO_CGROUP, exitSignal: uint64(unix.SIGCHLD), cgroup: uint64(dir)})
 }
 
 func describe(p *Process) string {
@@ -314,79 +308,6 @@ func (b *Box) Report() Report {
 	return b.report
 }
 
-// launch is one fork being prepared.
-type launch struct {
-	b      *Box
-	p      *program
-	cmd    *Command
-	own    *os.File // the supervisor's end of the control socket
-	child  *os.File
-	report Report
-	weak   bool // tier landlock
-	scoped bool // Landlock keeps signals inside
-	guard  int  // its guard's pid
-}
-
-func (b *Box) newLaunch(cmd *Command) (*launch, error) {
-	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		return nil, fmt.Errorf("make the control socket: %w", err)
-	}
-	l := &launch{b: b, cmd: cmd, p: &program{control: uintptr(fds[1])},
-		own: os.NewFile(uintptr(fds[0]), "control"), child: os.NewFile(uintptr(fds[1]), "control")}
-	return l, nil
-}
-
-func (l *launch) close() {
-	l.own.Close()
-	if l.child != nil {
-		l.child.Close()
-	}
-}
-
-// identity appends the steps that give the child its ids. An ordinary user maps
-// itself. Root maps from outside, because only then can supplementary groups be
-// dropped and ids other than its own be mapped.
-func (l *launch) identity(byParent bool) error {
-	p, id := l.p, l.b.plan.Identity
-	if byParent {
-		buf := make([]byte, 1)
-		o := p.do("wait for the id maps", unix.SYS_READ, word(p.control), p.bytes(buf), num(1))
-		o.judge, o.want = mustEqual, 1
-		p.do("drop supplementary groups", unix.SYS_SETGROUPS, num(0), num(0))
-		return nil
-	}
-	write := func(name, content string) {
-		fd := p.call("open "+name, unix.SYS_OPENAT, cwd, p.str("/proc/self/"+name), num(unix.O_WRONLY|unix.O_CLOEXEC), num(0))
-		o := p.do("write "+name, unix.SYS_WRITE, fd.operand(), p.bytes([]byte(content)), num(len(content)))
-		o.judge, o.want = mustEqual, uintptr(len(content))
-		p.do("close "+name, unix.SYS_CLOSE, fd.operand())
-	}
-	write("setgroups", "deny")
-	write("uid_map", idMap(id.UID, id.HostUID))
-	write("gid_map", idMap(id.GID, id.HostGID))
-	return nil
-}
-
-func idMap(inside, host int) string {
-	return strconv.Itoa(inside) + " " + strconv.Itoa(host) + " 1\n"
-}
-
-func (l *launch) writeMaps(pid int) error {
-	id := l.b.plan.Identity
-	dir := "/proc/" + strconv.Itoa(pid)
-	for _, f := range [][2]string{{"uid_map", idMap(id.UID, id.HostUID)}, {"gid_map", idMap(id.GID, id.HostGID)}} {
-		if err := os.WriteFile(dir+"/"+f[0], []byte(f[1]), 0); err != nil {
-			unix.Shutdown(int(l.own.Fd()), unix.SHUT_WR) // the child's read ends, and it with it
-			var errno unix.Errno
-			errors.As(err, &errno)
-			return &SetupError{Step: "write " + f[0], Errno: errno}
-		}
-	}
-	_, err := unix.Write(int(l.own.Fd()), []byte{1})
-	return err
-}
-
 // switchID appends the steps that make the process the box's user. Only root's
 // boxes need it: there the ids of the child are the supervisor's until now.
 func (l *launch) switchID() {
@@ -396,45 +317,13 @@ func (l *launch) switchID() {
 	p.do("set the user id", unix.SYS_SETRESUID, u, u, u)
 }
 
-// network brings up the loopback device of the new network namespace.
-func (l *launch) network() {
-	p := l.p
-	type ifreq struct {
-		name  [16]byte
-		flags uint16
-		_     [22]byte
-	}
-	req := &ifreq{flags: unix.IFF_UP | unix.IFF_RUNNING}
-	copy(req.name[:], "lo")
-	p.keep = append(p.keep, req)
-	s := p.call("open a socket for loopback", unix.SYS_SOCKET, num(unix.AF_INET), num(unix.SOCK_DGRAM|unix.SOCK_CLOEXEC), num(0))
-	p.do("bring loopback up", unix.SYS_IOCTL, s.operand(), num(unix.SIOCSIFFLAGS), mem(unsafe.Pointer(req)))
-	p.do("close the socket", unix.SYS_CLOSE, s.operand())
-	name := l.b.plan.Hostname
-	p.do("set the host name", unix.SYS_SETHOSTNAME, p.str(name), num(len(name)))
-}
-
-// becomeInit appends pid 1: the lifeline as descriptor 0, nothing else.
-func (l *launch) becomeInit(life, prog *os.File) {
-	p := l.p
-	ignore := make([]byte, 32)                  // struct kernel_sigaction
-	*(*uintptr)(unsafe.Pointer(&ignore[0])) = 1 // SIG_IGN
-	p.do("pid 1: ignore SIGCHLD", unix.SYS_RT_SIGACTION, num(int(unix.SIGCHLD)), p.bytes(ignore), num(0), num(8))
-	p.do("pid 1: leave the terminal", unix.SYS_SETSID)
-	p.do("pid 1: take the lifeline", unix.SYS_DUP3, word(life.Fd()), num(0), num(0))
-	p.do("pid 1: close descriptors", unix.SYS_CLOSE_RANGE, num(1), num(2), num(0))
-	p.do("pid 1: close descriptors", unix.SYS_CLOSE_RANGE, num(3), word(0xffffffff), num(unix.CLOSE_RANGE_CLOEXEC))
-	p.do("pid 1: chdir", unix.SYS_CHDIR, p.str("/"))
-	p.do("pid 1: execute", unix.SYS_EXECVEAT, word(prog.Fd()), p.bytes(empty), mem(unsafe.Pointer(p.vector([]string{"bailey"}))), mem(unsafe.Pointer(p.vector(nil))), num(unix.AT_EMPTY_PATH))
-}
-
 // becomeCommand appends the life of the first process: it builds the file tree,
 // puts on the walls and becomes the command.
-func (l *launch) becomeCommand(root bool) error {
+func (l *launch) becomeCommand() error {
 	p := l.p
 	umask := p.call("clear the umask", unix.SYS_UMASK, num(0))
 	t := &tree{p: p, plan: l.b.plan, pidMax: l.pidMax()}
-	if root {
+	if l.byParent {
 		t.switchID = l.switchID
 	}
 	if err := t.build(); err != nil {
@@ -488,8 +377,8 @@ func (l *launch) filter() error {
 	if err != nil {
 		return fmt.Errorf("compile the syscall filter: %w", err)
 	}
-	f := &unix.SockFprog{Len: uint16(len(prog)), Filter: (*unix.SockFilter)(unsafe.Pointer(&prog[0]))}
-	l.p.keep = append(l.p.keep, f, prog)
+	code := l.p.bytes(unsafe.Slice((*byte)(unsafe.Pointer(&prog[0])), len(prog)*int(unsafe.Sizeof(prog[0]))))
+	f := hold(l.p, unix.SockFprog{Len: uint16(len(prog)), Filter: (*unix.SockFilter)(code.ptr)})
 	flags := 0
 	if l.b.plan.Syscalls.Broker {
 		flags = unix.SECCOMP_FILTER_FLAG_NEW_LISTENER | unix.SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV
@@ -508,19 +397,22 @@ type result struct {
 	exec     unix.Errno
 	err      error
 	terminal *os.File
-	listener *os.File
+	listener int // or -1
 }
 
 // receive reads reports until every process that could send one is gone or has
 // become something else.
 func (l *launch) receive() (r result) {
+	r.listener = -1
 	fd := int(l.own.Fd())
 	var m message
 	buf := unsafe.Slice((*byte)(unsafe.Pointer(&m)), messageSize)
 	oob := make([]byte, unix.CmsgSpace(4))
 	for {
 		n, oobn, _, _, err := unix.Recvmsg(fd, buf, oob, unix.MSG_CMSG_CLOEXEC)
-		if err == unix.EINTR {
+		// ECONNRESET says, once, that the child ended without reading all; what it
+		// said is still there.
+		if err == unix.EINTR || err == unix.ECONNRESET {
 			continue
 		}
 		if err != nil || n == 0 {
@@ -560,13 +452,12 @@ func (l *launch) file(r *result, which int32, oob []byte) {
 		r.err = &SetupError{Step: "receive a descriptor", Errno: unix.EBADMSG}
 		return
 	}
-	f := os.NewFile(uintptr(fds[0]), "box")
 	switch which {
 	case fileTerminal:
-		r.terminal = f
+		r.terminal = os.NewFile(uintptr(fds[0]), "terminal")
 	case fileListener:
-		r.listener = f
+		r.listener = fds[0]
 	default:
-		f.Close()
+		unix.Close(fds[0])
 	}
 }

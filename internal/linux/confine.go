@@ -39,7 +39,7 @@ func (c *confiner) stdio() error {
 		case c.cmd.TTY[i]:
 			from[i] = slave
 		case f == nil:
-			from[i] = p.call("open /dev/null", unix.SYS_OPENAT, cwd, p.str("/dev/null"), num(unix.O_RDWR|unix.O_CLOEXEC), num(0))
+			from[i] = p.call("open /dev/null", unix.SYS_OPENAT, atCwd, p.str("/dev/null"), num(unix.O_RDWR|unix.O_CLOEXEC), num(0))
 		default:
 			if err := safeStdio(i, f); err != nil {
 				return err
@@ -85,13 +85,12 @@ func (c *confiner) terminal() reg {
 	if c.weak {
 		ptmx = "/dev/ptmx"
 	}
-	master := p.call("open a terminal", unix.SYS_OPENAT, cwd, p.str(ptmx), num(unix.O_RDWR|unix.O_NOCTTY|unix.O_CLOEXEC), num(0))
+	master := p.call("open a terminal", unix.SYS_OPENAT, atCwd, p.str(ptmx), num(unix.O_RDWR|unix.O_NOCTTY|unix.O_CLOEXEC), num(0))
 	zero := make([]byte, 4)
 	p.do("unlock the terminal", unix.SYS_IOCTL, master.operand(), num(unix.TIOCSPTLCK), p.bytes(zero))
 	slave := p.call("open the terminal's other end", unix.SYS_IOCTL, master.operand(), num(unix.TIOCGPTPEER), num(unix.O_RDWR|unix.O_NOCTTY|unix.O_CLOEXEC))
 	if c.cmd.Rows > 0 && c.cmd.Cols > 0 {
-		ws := &unix.Winsize{Row: c.cmd.Rows, Col: c.cmd.Cols}
-		p.keep = append(p.keep, ws)
+		ws := hold(p, unix.Winsize{Row: c.cmd.Rows, Col: c.cmd.Cols})
 		p.do("size the terminal", unix.SYS_IOCTL, slave.operand(), num(unix.TIOCSWINSZ), mem(unsafe.Pointer(ws)))
 	}
 	p.do("take the terminal", unix.SYS_IOCTL, slave.operand(), num(unix.TIOCSCTTY), num(0))
@@ -114,14 +113,13 @@ func (p *program) sendFile(name string, r reg, which int32) {
 		msg  message
 		cmsg [24]byte // CMSG_SPACE(4) on 64-bit
 	}
-	k := &packet{msg: message{kind: msgFile, value: which}}
+	k := hold(p, packet{msg: message{kind: msgFile, value: which}})
 	k.iov.Base, k.iov.Len = (*byte)(unsafe.Pointer(&k.msg)), uint64(messageSize)
 	h := (*unix.Cmsghdr)(unsafe.Pointer(&k.cmsg[0]))
 	h.Level, h.Type = unix.SOL_SOCKET, unix.SCM_RIGHTS
 	h.SetLen(unix.CmsgLen(4))
 	k.hdr.Iov, k.hdr.Iovlen = &k.iov, 1
 	k.hdr.Control, k.hdr.Controllen = &k.cmsg[0], uint64(unix.CmsgSpace(4))
-	p.keep = append(p.keep, k)
 	p.add(name, op{kind: opStore, args: [6]operand{r.operand(), mem(unsafe.Pointer(&k.cmsg[unix.CmsgLen(0)]))}})
 	p.do(name, unix.SYS_SENDMSG, word(p.control), mem(unsafe.Pointer(&k.hdr)), num(unix.MSG_NOSIGNAL))
 }
@@ -138,8 +136,7 @@ func (c *confiner) limits() {
 		if unix.Getrlimit(res, &have) == nil && uint64(v) > have.Max {
 			v = int64(have.Max)
 		}
-		r := &unix.Rlimit{Cur: uint64(v), Max: uint64(v)}
-		c.p.keep = append(c.p.keep, r)
+		r := hold(c.p, unix.Rlimit{Cur: uint64(v), Max: uint64(v)})
 		c.p.do("limit "+name, unix.SYS_PRLIMIT64, num(0), num(res), mem(unsafe.Pointer(r)), num(0))
 	}
 	set("core dumps", unix.RLIMIT_CORE, l.Core, true)
@@ -167,9 +164,8 @@ func (c *confiner) privileges() {
 	if !gone {
 		p.do("lock the secure bits", unix.SYS_PRCTL, num(unix.PR_SET_SECUREBITS), num(securebits), num(0), num(0), num(0))
 	}
-	hdr := &unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
-	data := &[2]unix.CapUserData{}
-	p.keep = append(p.keep, hdr, data)
+	hdr := hold(p, unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3})
+	data := hold(p, [2]unix.CapUserData{})
 	p.do("drop capabilities", unix.SYS_CAPSET, mem(unsafe.Pointer(hdr)), mem(unsafe.Pointer(data)))
 	p.do("set no_new_privs", unix.SYS_PRCTL, num(unix.PR_SET_NO_NEW_PRIVS), num(1), num(0), num(0), num(0))
 }
@@ -187,9 +183,8 @@ func (c *confiner) selfCheck(scoped bool) {
 	if !c.weak || os.Geteuid() == 0 {
 		equal(check("bounding set", unix.SYS_PRCTL, num(unix.PR_CAPBSET_READ), num(unix.CAP_SYS_ADMIN)), 0)
 	}
-	hdr := &unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
-	data := &[2]unix.CapUserData{}
-	p.keep = append(p.keep, hdr, data)
+	hdr := hold(p, unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3})
+	data := hold(p, [2]unix.CapUserData{})
 	check("read capabilities", unix.SYS_CAPGET, mem(unsafe.Pointer(hdr)), mem(unsafe.Pointer(data)))
 	p.add("self-check: capabilities", op{kind: opZero, args: [6]operand{mem(unsafe.Pointer(data)), num(int(unsafe.Sizeof(*data)))}})
 	check("new namespaces", unix.SYS_UNSHARE, num(unix.CLONE_NEWUSER)).deny(unix.EPERM)
@@ -202,18 +197,17 @@ func (c *confiner) selfCheck(scoped bool) {
 	}
 	equal(check("pid namespace", unix.SYS_GETPPID), 0)
 	check("mounts", unix.SYS_MOUNT, num(0), p.str("/"), num(0), num(unix.MS_REMOUNT), num(0)).deny(unix.EPERM)
-	check("the root", unix.SYS_FACCESSAT, cwd, p.str("/"), num(unix.W_OK)).deny(unix.EROFS)
-	fails(check("/etc/shadow", unix.SYS_FACCESSAT, cwd, p.str("/etc/shadow"), num(unix.F_OK)))
-	fails(check("/proc/sys", unix.SYS_FACCESSAT, cwd, p.str("/proc/sys/kernel/core_pattern"), num(unix.W_OK)))
+	check("the root", unix.SYS_FACCESSAT, atCwd, p.str("/"), num(unix.W_OK)).deny(unix.EROFS)
+	fails(check("/etc/shadow", unix.SYS_FACCESSAT, atCwd, p.str("/etc/shadow"), num(unix.F_OK)))
+	fails(check("/proc/sys", unix.SYS_FACCESSAT, atCwd, p.str("/proc/sys/kernel/core_pattern"), num(unix.W_OK)))
 	for i := range c.plan.Tree {
 		n := &c.plan.Tree[i]
 		if n.Kind == plan.Bind && !n.Writable && !n.Device && !n.Optional {
-			fails(check(n.Path, unix.SYS_FACCESSAT, cwd, p.str(n.Path), num(unix.W_OK)))
+			fails(check(n.Path, unix.SYS_FACCESSAT, atCwd, p.str(n.Path), num(unix.W_OK)))
 		}
 	}
 	// 192.0.2.1 is reserved for documentation: no route may lead there.
-	sa := &unix.RawSockaddrInet4{Family: unix.AF_INET, Port: 0x3500, Addr: [4]byte{192, 0, 2, 1}}
-	p.keep = append(p.keep, sa)
+	sa := hold(p, unix.RawSockaddrInet4{Family: unix.AF_INET, Port: 0x3500, Addr: [4]byte{192, 0, 2, 1}})
 	s := p.call("self-check: make a socket", unix.SYS_SOCKET, num(unix.AF_INET), num(unix.SOCK_DGRAM|unix.SOCK_CLOEXEC), num(0))
 	check("the network", unix.SYS_CONNECT, s.operand(), mem(unsafe.Pointer(sa)), num(unix.SizeofSockaddrInet4)).deny(unix.ENETUNREACH)
 }
@@ -227,21 +221,17 @@ func (c *confiner) exec() error {
 		}
 	}
 	p.add("report", op{kind: opSend, args: [6]operand{num(msgReady), num(0), num(0)}})
-	o := op{kind: opExec, argv: p.vector(c.cmd.Args), envv: p.vector(c.cmd.Env)}
-	for _, s := range c.candidates() {
-		o.cand = append(o.cand, (*byte)(p.str(s).ptr))
-	}
-	p.add("execute", o)
+	p.add("execute", op{kind: opExec, cand: p.vector(c.candidates()), argv: p.vector(c.cmd.Args), envv: p.vector(c.cmd.Env)})
 	return nil
 }
 
 // vector makes a NULL-terminated array of C strings.
 func (p *program) vector(list []string) **byte {
-	v := make([]*byte, len(list)+1)
+	b := p.buffer((len(list) + 1) * int(unsafe.Sizeof((*byte)(nil))))
+	v := unsafe.Slice((**byte)(unsafe.Pointer(unsafe.SliceData(b))), len(list)+1)
 	for i, s := range list {
 		v[i] = (*byte)(p.str(s).ptr)
 	}
-	p.keep = append(p.keep, v)
 	return &v[0]
 }
 

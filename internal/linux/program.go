@@ -17,14 +17,21 @@ import (
 // child then sends the index of the step and the errno to the supervisor and
 // ends; nothing it did outlives it, because all of it happened in namespaces
 // that die with it.
+//
+// A list is either whole before the fork, and the child has a copy of all of
+// this process's memory; or it is finished while the child already waits, and
+// then everything it points to lies in an arena that both see.
 type program struct {
 	ops   []op
 	names []string // names[i] says what ops[i] does, for errors
 	regs  []uintptr
 	nregs int32
 
-	control uintptr // descriptor number of the child's end of the control socket
-	keep    []any   // buffers the list points into
+	control          uintptr  // descriptor number of the child's end of the control socket
+	arena            *arena   // nil when the list is whole before the fork
+	shared           *program // the child's view of a list with an arena; in the arena
+	injected, faults int      // tests: how far faults have been looked for
+	keep             []any    // buffers the list points into, without an arena
 }
 
 // forkStack is the stack of a child that shares the program's memory. The whole
@@ -40,6 +47,7 @@ const (
 	opZero                 // fail unless args[1] bytes at args[0] are all zero
 	opSend                 // send message kind args[0] with value regs or number args[1]
 	opExec                 // try to execute each candidate
+	opJump                 // continue at op number jump
 	opExit                 // end this process with status args[0]
 	opInject               // test only: fail as if the system call had returned want
 )
@@ -73,7 +81,7 @@ type op struct {
 	want  uintptr
 	jump  int
 	args  [6]operand
-	cand  []*byte // opExec
+	cand  **byte // opExec: the paths to try, up to a nil
 	argv  **byte
 	envv  **byte
 }
@@ -103,16 +111,71 @@ func mem(p unsafe.Pointer) operand { return operand{ptr: p} }
 // str returns a NUL-terminated copy of s as an argument. Callers have refused
 // strings with a NUL inside.
 func (p *program) str(s string) operand {
-	b := make([]byte, len(s)+1)
+	b := p.buffer(len(s) + 1)
 	copy(b, s)
-	p.keep = append(p.keep, b)
 	return operand{ptr: unsafe.Pointer(unsafe.SliceData(b))}
 }
 
-// bytes returns a pointer to b and keeps b alive.
+// bytes returns a pointer to a copy of b.
 func (p *program) bytes(b []byte) operand {
+	c := p.buffer(len(b))
+	copy(c, b)
+	return operand{ptr: unsafe.Pointer(unsafe.SliceData(c))}
+}
+
+// buffer returns n zero bytes that the child will see.
+func (p *program) buffer(n int) []byte {
+	if p.arena != nil {
+		return unsafe.Slice((*byte)(p.arena.alloc(uintptr(n))), n)
+	}
+	b := make([]byte, n)
 	p.keep = append(p.keep, b)
-	return operand{ptr: unsafe.Pointer(unsafe.SliceData(b))}
+	return b
+}
+
+// hold returns a pointer to a copy of v that the child will see.
+func hold[T any](p *program, v T) *T {
+	if p.arena != nil {
+		c := (*T)(p.arena.alloc(unsafe.Sizeof(v)))
+		*c = v
+		return c
+	}
+	c := new(T)
+	*c = v
+	p.keep = append(p.keep, c)
+	return c
+}
+
+// publish shows the list as it is now to a child that has an arena.
+func (p *program) publish() {
+	p.regs = p.registers()
+	if p.arena == nil {
+		return
+	}
+	ops := unsafe.Slice((*op)(p.arena.alloc(unsafe.Sizeof(op{})*uintptr(len(p.ops)))), len(p.ops))
+	copy(ops, p.ops)
+	if p.shared == nil {
+		p.shared = hold(p, program{})
+	}
+	p.shared.control, p.shared.regs, p.shared.ops = p.control, p.regs, ops
+}
+
+// maxShared is how many results a list with an arena can have. The child that
+// waits for the rest of its list keeps using them, so they cannot be moved; what
+// is not used takes no memory. A plan of 10,000 mounts needs about 20,000.
+const maxShared = 1 << 16
+
+// registers makes room for all results.
+func (p *program) registers() []uintptr {
+	switch {
+	case p.arena == nil:
+		return make([]uintptr, p.nregs+1)
+	case p.nregs >= maxShared:
+		panic(errArena)
+	case p.regs == nil:
+		return unsafe.Slice((*uintptr)(p.arena.alloc(maxShared*unsafe.Sizeof(uintptr(0)))), maxShared)
+	}
+	return p.regs
 }
 
 func (p *program) newReg() reg {
@@ -146,25 +209,23 @@ func (p *program) do(name string, nr uintptr, args ...operand) *op {
 // forkHere appends a clone whose child goes on at a step that the caller sets
 // with p.ops[index].jump.
 func (p *program) forkHere(name string) (index int, pid reg) {
-	stack := make([]byte, forkStack)
-	p.keep = append(p.keep, stack)
+	stack := p.buffer(forkStack)
 	pid = p.newReg()
 	top := (uintptr(unsafe.Pointer(unsafe.SliceData(stack))) + forkStack) &^ 15
 	p.add(name, op{kind: opFork, out: pid, args: [6]operand{word(commandFlags), word(top)}})
 	return len(p.ops) - 1, pid
 }
 
-// inject makes the step that a test names fail without having been made.
+// inject makes the step that a test names fail without having been made. It is
+// called for each part of the list before the child may run it.
 func (p *program) inject(f fault) {
-	n := 0
-	for i := range p.ops {
-		o := &p.ops[i]
+	for ; p.injected < len(p.ops); p.injected++ {
+		o := &p.ops[p.injected]
 		if o.kind != opCall && o.kind != opFork && o.kind != opZero {
 			continue
 		}
-		if n++; n == f.step {
+		if p.faults++; p.faults == f.step {
 			*o = op{kind: opInject, want: uintptr(f.errno)}
-			return
 		}
 	}
 }

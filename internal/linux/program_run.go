@@ -29,6 +29,9 @@ func runtimeAfterForkInChild()
 //go:norace
 //go:nocheckptr
 func (p *program) fork(flags uintptr) (pid int, err syscall.Errno) {
+	if p.shared != nil {
+		p = p.shared
+	}
 	runtimeBeforeFork()
 	r, _, e := rawCall(syscall.SYS_CLONE, flags|uintptr(syscall.SIGCHLD), 0, 0, 0, 0, 0)
 	if e != 0 || r != 0 {
@@ -39,30 +42,6 @@ func (p *program) fork(flags uintptr) (pid int, err syscall.Errno) {
 	p.run(0)
 	return 0, 0 // not reached
 }
-
-// forkInto is fork with clone3, which can place the child in a cgroup at birth.
-//
-//go:noinline
-//go:norace
-//go:nocheckptr
-func (p *program) forkInto(args *cloneArgs) (pid int, err syscall.Errno) {
-	runtimeBeforeFork()
-	r, _, e := rawCall(sysClone3, uintptr(unsafe.Pointer(args)), unsafe.Sizeof(*args), 0, 0, 0, 0)
-	if e != 0 || r != 0 {
-		runtimeAfterFork()
-		return int(r), e
-	}
-	runtimeAfterForkInChild()
-	p.run(0)
-	return 0, 0 // not reached
-}
-
-// cloneArgs is struct clone_args of clone3(2), as far as CLONE_ARGS_SIZE_VER2.
-type cloneArgs struct {
-	flags, pidFD, childTID, parentTID, exitSignal, stack, stackSize, tls, setTID, setTIDSize, cgroup uint64
-}
-
-const sysClone3 = 435 // the same number on every architecture
 
 // cloneShared is in clone_$GOARCH.s.
 //
@@ -150,6 +129,9 @@ func (p *program) run(i int) {
 			e := p.exec(o)
 			p.send(msgExec, uint32(i), int32(e), 0)
 			p.exit(127)
+		case opJump:
+			i = o.jump
+			continue
 		case opExit:
 			p.exit(o.args[0].val)
 		case opInject:
@@ -167,7 +149,11 @@ func (p *program) run(i int) {
 //go:nocheckptr
 func (p *program) exec(o *op) syscall.Errno {
 	result := syscall.ENOENT
-	for _, c := range o.cand {
+	for i := 0; ; i++ {
+		c := *(**byte)(unsafe.Add(unsafe.Pointer(o.cand), uintptr(i)*unsafe.Sizeof(uintptr(0))))
+		if c == nil {
+			return result
+		}
 		_, _, e := rawCall(syscall.SYS_EXECVE, uintptr(unsafe.Pointer(c)), uintptr(unsafe.Pointer(o.argv)), uintptr(unsafe.Pointer(o.envv)), 0, 0, 0)
 		switch e {
 		case syscall.ENOENT, syscall.ENOTDIR:
@@ -177,7 +163,6 @@ func (p *program) exec(o *op) syscall.Errno {
 			return e
 		}
 	}
-	return result
 }
 
 //go:nosplit

@@ -25,7 +25,7 @@ func (l *launch) openRules() []pathRule {
 	p := l.p
 	rules := make([]pathRule, 0, len(l.b.plan.Landlock.Paths)+1)
 	for _, r := range l.b.plan.Landlock.Paths {
-		fd := p.call("open "+r.Path, unix.SYS_OPENAT, cwd, p.str(r.Path), num(unix.O_PATH|unix.O_CLOEXEC), num(0))
+		fd := p.call("open "+r.Path, unix.SYS_OPENAT, atCwd, p.str(r.Path), num(unix.O_PATH|unix.O_CLOEXEC), num(0))
 		rules = append(rules, pathRule{fd, r, l.isDir(r.Path)})
 	}
 	return rules
@@ -102,8 +102,7 @@ func (l *launch) enclose() error {
 
 func (l *launch) restrict(rs *landlockRuleset, rules []pathRule) error {
 	p := l.p
-	p.keep = append(p.keep, rs)
-	fd := p.call("create a Landlock ruleset", unix.SYS_LANDLOCK_CREATE_RULESET, mem(unsafe.Pointer(&rs.attr)), word(rs.size), num(0))
+	fd := p.call("create a Landlock ruleset", unix.SYS_LANDLOCK_CREATE_RULESET, mem(unsafe.Pointer(hold(p, rs.attr))), word(rs.size), num(0))
 	for _, r := range rules {
 		rights, err := rs.rights(r.rule.Access, r.dir)
 		if err != nil {
@@ -112,8 +111,7 @@ func (l *launch) restrict(rs *landlockRuleset, rules []pathRule) error {
 		if rights == 0 {
 			continue
 		}
-		attr := landlockPath(rights)
-		p.keep = append(p.keep, attr)
+		attr := hold(p, *landlockPath(rights))
 		p.add("prepare the Landlock rule for "+r.rule.Path, op{kind: opStore, args: [6]operand{r.fd.operand(), mem(unsafe.Pointer(&attr.fd))}})
 		p.do("add the Landlock rule for "+r.rule.Path, unix.SYS_LANDLOCK_ADD_RULE, fd.operand(), num(unix.LANDLOCK_RULE_PATH_BENEATH), mem(unsafe.Pointer(attr)), num(0))
 	}

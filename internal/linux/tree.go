@@ -45,19 +45,17 @@ type tree struct {
 }
 
 func (p *program) attr(set, clear uint64) (operand, operand) {
-	a := &unix.MountAttr{Attr_set: set, Attr_clr: clear}
-	p.keep = append(p.keep, a)
+	a := hold(p, unix.MountAttr{Attr_set: set, Attr_clr: clear})
 	return mem(unsafe.Pointer(a)), num(int(unsafe.Sizeof(*a)))
 }
 
 func (p *program) how(flags, resolve uint64) (operand, operand) {
-	h := &unix.OpenHow{Flags: flags, Resolve: resolve}
-	p.keep = append(p.keep, h)
+	h := hold(p, unix.OpenHow{Flags: flags, Resolve: resolve})
 	return mem(unsafe.Pointer(h)), num(int(unsafe.Sizeof(*h)))
 }
 
 var (
-	cwd   = num(unix.AT_FDCWD)
+	atCwd = num(unix.AT_FDCWD)
 	empty = []byte{0}
 )
 
@@ -76,10 +74,10 @@ func (t *tree) clone(n *plan.Node) reg {
 	p := t.p
 	flags := unix.OPEN_TREE_CLONE | unix.OPEN_TREE_CLOEXEC | unix.AT_RECURSIVE
 	if !n.NoFollow {
-		return p.call("open "+n.Source, unix.SYS_OPEN_TREE, cwd, p.str(n.Source), num(flags))
+		return p.call("open "+n.Source, unix.SYS_OPEN_TREE, atCwd, p.str(n.Source), num(flags))
 	}
 	h, size := p.how(unix.O_PATH|unix.O_CLOEXEC|unix.O_NOFOLLOW, unix.RESOLVE_NO_SYMLINKS)
-	fd := p.call("open "+n.Source, unix.SYS_OPENAT2, cwd, p.str(n.Source), h, size)
+	fd := p.call("open "+n.Source, unix.SYS_OPENAT2, atCwd, p.str(n.Source), h, size)
 	return p.call("clone mounts of "+n.Source, unix.SYS_OPEN_TREE, fd.operand(), p.bytes(empty), num(flags|unix.AT_EMPTY_PATH))
 }
 
@@ -162,7 +160,7 @@ func (t *tree) mkdirs(inside string, mode uint32) {
 	}
 	t.mkdirs(path.Dir(inside), 0o755)
 	t.made[inside] = true
-	t.p.do("make directory "+inside, unix.SYS_MKDIRAT, cwd, t.p.str(rel(inside)), num(int(mode))).allow(unix.EEXIST)
+	t.p.do("make directory "+inside, unix.SYS_MKDIRAT, atCwd, t.p.str(rel(inside)), num(int(mode))).allow(unix.EEXIST)
 }
 
 // target appends the steps that make sure there is something at inside to mount on.
@@ -174,21 +172,21 @@ func (t *tree) target(inside string, dir bool) {
 	t.mkdirs(path.Dir(inside), 0o755)
 	if !t.insideBind(inside) && !t.made[inside] {
 		t.made[inside] = true
-		t.p.do("make mount point "+inside, unix.SYS_MKNODAT, cwd, t.p.str(rel(inside)), num(unix.S_IFREG|0o444), num(0)).allow(unix.EEXIST)
+		t.p.do("make mount point "+inside, unix.SYS_MKNODAT, atCwd, t.p.str(rel(inside)), num(unix.S_IFREG|0o444), num(0)).allow(unix.EEXIST)
 	}
 }
 
 const moveEmpty = unix.MOVE_MOUNT_F_EMPTY_PATH
 
 func (t *tree) attach(fd reg, inside string) {
-	t.p.do("mount "+inside, unix.SYS_MOVE_MOUNT, fd.operand(), t.p.bytes(empty), cwd, t.p.str(rel(inside)), num(moveEmpty))
+	t.p.do("mount "+inside, unix.SYS_MOVE_MOUNT, fd.operand(), t.p.bytes(empty), atCwd, t.p.str(rel(inside)), num(moveEmpty))
 }
 
 func (t *tree) file(inside string, content []byte, mode uint32) {
 	p := t.p
 	t.mkdirs(path.Dir(inside), 0o755)
 	t.made[inside] = true
-	fd := p.call("create "+inside, unix.SYS_OPENAT, cwd, p.str(rel(inside)), num(unix.O_CREAT|unix.O_EXCL|unix.O_WRONLY|unix.O_CLOEXEC|unix.O_NOFOLLOW), num(int(mode)))
+	fd := p.call("create "+inside, unix.SYS_OPENAT, atCwd, p.str(rel(inside)), num(unix.O_CREAT|unix.O_EXCL|unix.O_WRONLY|unix.O_CLOEXEC|unix.O_NOFOLLOW), num(int(mode)))
 	if len(content) > 0 {
 		o := p.do("write "+inside, unix.SYS_WRITE, fd.operand(), p.bytes(content), num(len(content)))
 		o.judge, o.want = mustEqual, uintptr(len(content))
@@ -200,7 +198,7 @@ func (t *tree) file(inside string, content []byte, mode uint32) {
 // run may have planted one.
 func (t *tree) held(inside string) reg {
 	h, size := t.p.how(unix.O_PATH|unix.O_CLOEXEC|unix.O_NOFOLLOW, unix.RESOLVE_NO_SYMLINKS|unix.RESOLVE_BENEATH)
-	return t.p.call("open "+inside, unix.SYS_OPENAT2, cwd, t.p.str(rel(inside)), h, size)
+	return t.p.call("open "+inside, unix.SYS_OPENAT2, atCwd, t.p.str(rel(inside)), h, size)
 }
 
 func (t *tree) attachHeld(src reg, inside string, dst reg) {
@@ -230,14 +228,14 @@ func (t *tree) mask(n *plan.Node) {
 	}
 	if t.masks[dir] == 0 {
 		if dir == 1 {
-			p.do("make the empty directory", unix.SYS_MKDIRAT, cwd, p.str(maskDir), num(0))
+			p.do("make the empty directory", unix.SYS_MKDIRAT, atCwd, p.str(maskDir), num(0))
 		} else {
-			p.do("make the empty file", unix.SYS_MKNODAT, cwd, p.str(maskFile), num(unix.S_IFREG), num(0))
+			p.do("make the empty file", unix.SYS_MKNODAT, atCwd, p.str(maskFile), num(unix.S_IFREG), num(0))
 		}
 		t.masks[dir] = 1
 	}
 	dst := t.held(n.Path)
-	src := p.call("clone the mask", unix.SYS_OPEN_TREE, cwd, p.str([]string{maskFile, maskDir}[dir]), num(unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC))
+	src := p.call("clone the mask", unix.SYS_OPEN_TREE, atCwd, p.str([]string{maskFile, maskDir}[dir]), num(unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC))
 	t.setattr("the mask", src, attrBase|unix.MOUNT_ATTR_RDONLY|unix.MOUNT_ATTR_NOEXEC, false)
 	t.attachHeld(src, n.Path, dst)
 	p.do("close "+n.Path, unix.SYS_CLOSE, dst.operand())
@@ -252,7 +250,7 @@ func isDir(p string) bool {
 func (t *tree) scratchNode(mode uint32) string {
 	t.scratch++
 	dir := scratchDir + "/" + strconv.Itoa(t.scratch)
-	t.p.do("make scratch directory", unix.SYS_MKDIRAT, cwd, t.p.str(dir), num(int(mode)))
+	t.p.do("make scratch directory", unix.SYS_MKDIRAT, atCwd, t.p.str(dir), num(int(mode)))
 	return dir
 }
 
@@ -274,13 +272,13 @@ func (t *tree) node(i int) error {
 	case plan.Dir:
 		t.mkdirs(n.Path, mode)
 		if n.Pin {
-			fd := p.call("clone "+n.Path, unix.SYS_OPEN_TREE, cwd, p.str(rel(n.Path)), num(unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC))
+			fd := p.call("clone "+n.Path, unix.SYS_OPEN_TREE, atCwd, p.str(rel(n.Path)), num(unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC))
 			t.attach(fd, n.Path)
 			t.late = append(t.late, fd)
 		}
 	case plan.Scratch:
 		dir := t.scratchNode(mode)
-		fd := p.call("clone scratch directory", unix.SYS_OPEN_TREE, cwd, p.str(dir), num(unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC))
+		fd := p.call("clone scratch directory", unix.SYS_OPEN_TREE, atCwd, p.str(dir), num(unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC))
 		if !n.Exec {
 			t.setattr(n.Path, fd, attrBase|unix.MOUNT_ATTR_NOEXEC, false)
 		}
@@ -312,7 +310,7 @@ func (t *tree) node(i int) error {
 		t.file(n.Path, content, mode)
 	case plan.Symlink:
 		t.mkdirs(path.Dir(n.Path), 0o755)
-		p.do("make symbolic link "+n.Path, unix.SYS_SYMLINKAT, p.str(n.Source), cwd, p.str(rel(n.Path)))
+		p.do("make symbolic link "+n.Path, unix.SYS_SYMLINKAT, p.str(n.Source), atCwd, p.str(rel(n.Path)))
 	case plan.Proc:
 		t.target(n.Path, true)
 		t.proc(n.Path)
@@ -374,7 +372,7 @@ func (t *tree) build() error {
 		t.switchID()
 	}
 	root := t.fs("tmpfs", attrBase, "mode", "0755", "size", rootSize)
-	p.do("mount the new root", unix.SYS_MOVE_MOUNT, root.operand(), p.bytes(empty), cwd, p.str("/"), num(moveEmpty))
+	p.do("mount the new root", unix.SYS_MOVE_MOUNT, root.operand(), p.bytes(empty), atCwd, p.str("/"), num(moveEmpty))
 	p.do("enter the new root", unix.SYS_FCHDIR, root.operand())
 
 	size := "50%"
@@ -382,7 +380,7 @@ func (t *tree) build() error {
 		size = strconv.FormatInt(t.plan.Limits.Scratch, 10)
 	}
 	scratch := t.fs("tmpfs", attrBase, "mode", "0755", "size", size)
-	p.do("make the scratch directory", unix.SYS_MKDIRAT, cwd, p.str(scratchDir), num(0o700))
+	p.do("make the scratch directory", unix.SYS_MKDIRAT, atCwd, p.str(scratchDir), num(0o700))
 	t.attach(scratch, "/"+scratchDir)
 	for i := range t.plan.Tree {
 		if err := t.node(i); err != nil {
@@ -390,12 +388,12 @@ func (t *tree) build() error {
 		}
 	}
 	p.do("detach the scratch directory", unix.SYS_UMOUNT2, p.str(scratchDir), num(unix.MNT_DETACH))
-	p.do("remove the scratch directory", unix.SYS_UNLINKAT, cwd, p.str(scratchDir), num(unix.AT_REMOVEDIR))
+	p.do("remove the scratch directory", unix.SYS_UNLINKAT, atCwd, p.str(scratchDir), num(unix.AT_REMOVEDIR))
 	if t.masks[0] != 0 {
-		p.do("remove the empty file", unix.SYS_UNLINKAT, cwd, p.str(maskFile), num(0))
+		p.do("remove the empty file", unix.SYS_UNLINKAT, atCwd, p.str(maskFile), num(0))
 	}
 	if t.masks[1] != 0 {
-		p.do("remove the empty directory", unix.SYS_UNLINKAT, cwd, p.str(maskDir), num(unix.AT_REMOVEDIR))
+		p.do("remove the empty directory", unix.SYS_UNLINKAT, atCwd, p.str(maskDir), num(unix.AT_REMOVEDIR))
 	}
 	for _, fd := range t.late {
 		t.setattr("a held directory", fd, attrBase|unix.MOUNT_ATTR_RDONLY, false)

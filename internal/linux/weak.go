@@ -23,6 +23,10 @@ import (
 
 // openWeak prepares such a box and starts first, when it is not nil.
 func (b *Box) openWeak(first *Command) (*Process, error) {
+	var err error
+	if b.init, err = initFile(); err != nil {
+		return nil, err
+	}
 	if b.plan.Private != nil {
 		if err := b.makePrivate(); err != nil {
 			return nil, err
@@ -54,8 +58,7 @@ func (b *Box) startWeak(cmd *Command) (*Process, error) {
 	l.weak = true
 	p := l.p
 	rules := l.openRules()
-	root := os.Geteuid() == 0
-	if root {
+	if os.Geteuid() == 0 {
 		p.do("drop supplementary groups", unix.SYS_SETGROUPS, num(0), num(0))
 		l.switchID()
 	}
@@ -76,7 +79,7 @@ func (b *Box) startWeak(cmd *Command) (*Process, error) {
 		outer.Close()
 		return nil, err
 	}
-	proc, err := b.launch(l, 0, false)
+	proc, err := b.launch(l, 0)
 	g := &warden{life: outer, pid: l.guard}
 	if err != nil {
 		g.end()
