@@ -1,0 +1,59 @@
+//go:build !linux
+
+package linux
+
+import (
+	"os"
+	"runtime"
+	"syscall"
+
+	"github.com/bailey-run/bailey/internal/plan"
+)
+
+// Denial is one refused operation; see the Linux side.
+type Denial struct {
+	PID                       int
+	Exe, Op, Path, Rule, Hint string
+	Errno                     syscall.Errno
+	Lost                      int
+}
+
+// Begun is a box that has been begun; there is none here.
+type Begun struct{}
+
+// Begin returns an error: this is not Linux.
+func Begin() (*Begun, error) { return nil, unsupported() }
+
+// Abandon does nothing.
+func (*Begun) Abandon() {}
+
+// Box is an open sandbox; there is none here.
+type Box struct{}
+
+// Process is a running command; there is none here.
+type Process struct {
+	PID      int
+	Terminal *os.File
+}
+
+// Open returns an error: this is not Linux.
+func Open(*plan.Plan, *Command, Options) (*Box, *Process, error) { return nil, nil, unsupported() }
+
+// Start returns an error: this is not Linux.
+func (*Box) Start(*Command) (*Process, error) { return nil, unsupported() }
+
+// Close does nothing.
+func (*Box) Close() error { return nil }
+
+// Report says nothing.
+func (*Box) Report() Report { return Report{} }
+
+// Wait returns an error: this is not Linux.
+func (*Process) Wait() (*os.ProcessState, error) { return nil, unsupported() }
+
+// Signal returns an error: this is not Linux.
+func (*Process) Signal(os.Signal) error { return unsupported() }
+
+func unsupported() error {
+	return &UnsupportedError{Feature: "boxes", Need: "Linux", Have: runtime.GOOS}
+}
