@@ -50,7 +50,7 @@ const (
 // gitRefused says which operations each kind refuses. GuardConfig, GuardPointer
 // and NestedGit are exceptions that gitVerdict makes.
 var gitRefused = [...]ops{
-	dotGit:    changes &^ (1 << Chmod),
+	dotGit:    changes &^ (1<<Rmdir | 1<<Chmod), // git itself tries to remove it, in vain, when it clears directories
 	bareHead:  making,
 	hooksDir:  making | renames | (1<<Write | 1<<Truncate | 1<<LinkFrom | 1<<Unlink),
 	heldHook:  changes,

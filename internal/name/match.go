@@ -12,6 +12,7 @@ type Matcher struct {
 	protect *trie
 	deny    *trie
 	hold    bool // NestedGit "hold"
+	gitDirs []string
 }
 
 type root struct {
@@ -38,6 +39,9 @@ func Compile(r Rules) (*Matcher, error) {
 		at, _ := spot{}.walk(p, false)
 		if x.Git {
 			at = spot{place: inGit}
+			m.gitDirs = append(m.gitDirs, x.Path)
+		} else if x.TopGit {
+			m.gitDirs = append(m.gitDirs, strings.TrimSuffix(x.Path, "/")+"/.git")
 		}
 		m.roots = append(m.roots, root{path: p, at: at, bare: !m.hold})
 	}
@@ -88,6 +92,10 @@ func cleaned(p string) string {
 
 // Reads reports whether opens for reading can be refused at all.
 func (m *Matcher) Reads() bool { return m.deny != nil }
+
+// GitDirs are the git directories the rules know of, whose linked worktrees may
+// have their .git files written.
+func (m *Matcher) GitDirs() []string { return m.gitDirs }
 
 // Check decides one operation on one name. path is the real path of the parent
 // directory as the box sees it, a slash, and the last component: bytes of any
@@ -169,13 +177,15 @@ func (m *Matcher) gitVerdict(op Op, r *root, rel []byte, dir bool) Verdict {
 		return Verdict{}
 	}
 	switch {
-	case k == dotGit && (op == Mkdir || op == Rmdir):
+	case k == dotGit && op == Mkdir:
 		if m.hold {
 			return Verdict{}
 		}
-		if op == Mkdir {
-			return nestedRule.refuse()
-		}
+		return nestedRule.refuse()
+	case k == dotGit && op == Unlink && len(rel) > len("/.git"):
+		// A linked worktree may be removed: its .git file comes back only with the
+		// content that is right. The root's own stays.
+		return Verdict{}
 	case k == dotGit && op == Create:
 		return gitRules[pointer].guard(GuardPointer)
 	case k == pointer && op == Create:

@@ -63,7 +63,9 @@ func TestCheckGit(t *testing.T) {
 		{Exchange, "/w/.git", "refuse"},
 		{Mknod, "/w/sub/.git", "refuse"},
 		{Write, "/w/sub/.git", "refuse"},
-		{Unlink, "/w/sub/.git", "refuse"},
+		{Unlink, "/w/.git", "refuse"},
+		{Rmdir, "/w/.git", "allow"},
+		{Unlink, "/w/sub/.git", "allow"},
 		{Create, "/w/sub/.git", "pointer"},
 		{Read, "/w/.git/config", "allow"},
 		// What git itself does.
