@@ -1,9 +1,13 @@
 package bailey
 
 import (
+	"fmt"
+	"strings"
 	"sync"
+	"unicode/utf8"
 
 	"github.com/bailey-run/bailey/internal/audit"
+	"github.com/bailey-run/bailey/internal/linux"
 )
 
 const (
@@ -60,6 +64,39 @@ func (s *denials) add(d Denial) {
 	}
 	d.Count = was.Count
 	s.emit(d)
+}
+
+// denied receives what the name broker refuses.
+func (b *Box) denied(d linux.Denial) {
+	b.denials.lost(d.Lost)
+	b.denials.add(Denial{Op: d.Op, Target: text(d.Path), Rule: d.Rule, Hint: d.Hint, PID: d.PID, Exe: text(d.Exe)})
+}
+
+// text makes a name fit for JSON and for people: bytes that are no UTF-8 become
+// \xNN, which a name with a backslash of its own is not mistaken for often enough
+// to matter in a message.
+func text(name string) string {
+	if utf8.ValidString(name) {
+		return name
+	}
+	var b strings.Builder
+	for len(name) > 0 {
+		r, n := utf8.DecodeRuneInString(name)
+		if r == utf8.RuneError && n == 1 {
+			fmt.Fprintf(&b, `\x%02x`, name[0])
+		} else {
+			b.WriteString(name[:n])
+		}
+		name = name[n:]
+	}
+	return b.String()
+}
+
+// lost counts refusals that came too fast to be told one by one.
+func (s *denials) lost(n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.total += n
 }
 
 // emit writes an event, or keeps it until the session has begun. Before that a

@@ -102,6 +102,7 @@ type Denial struct {
 	Rule   string `json:"rule"`
 	Hint   string `json:"hint,omitempty"`
 	PID    int    `json:"pid,omitempty"`
+	Exe    string `json:"exe,omitempty"` // the program, as seen inside, when it could still be read
 	// Count is how often the same was refused so far. A box that repeats itself
 	// is written at 1, 10, 100 … so that it cannot fill the disk.
 	Count int `json:"count"`

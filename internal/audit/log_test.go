@@ -24,7 +24,7 @@ func samples() []Data {
 		Exec{PID: 1, Args: []string{"bash", "-c", "true"}, Dir: "/w"},
 		Exit{PID: 1, Status: status},
 		Decision{Op: "write", Target: "/x", Verdict: "deny", Rule: "r", Layer: "user", File: "f", Line: 3, PID: 4},
-		Denial{Op: "create", Target: "/w/.envrc", Rule: "r", Hint: "h", PID: 9, Count: 1},
+		Denial{Op: "create", Target: "/w/.envrc", Rule: "r", Hint: "h", PID: 9, Exe: "/usr/bin/touch", Count: 1},
 		Limit{Limit: "timeout", Value: 5, Unit: "ns", PID: 9},
 		PolicyChange{Policy: "h", Layers: layers, Why: "w"},
 		SessionEnd{Status: &status, Duration: 7, Commands: 1, Denials: 2, Error: "e"},
@@ -141,7 +141,7 @@ func TestScrub(t *testing.T) {
 	}
 	for _, d := range samples() { // every free text of every type goes through the scrubber
 		b, _ := json.Marshal(d.scrubbed(func(string) string { return "#" }))
-		for _, leak := range []string{"/w", "/x", "bash", ".envrc"} {
+		for _, leak := range []string{"/w", "/x", "/usr", "bash", ".envrc"} {
 			if strings.Contains(string(b), leak) {
 				t.Errorf("%s keeps %q: %s", d.Type(), leak, b)
 			}

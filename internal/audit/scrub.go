@@ -78,7 +78,7 @@ func (d Decision) scrubbed(f func(string) string) Data {
 }
 
 func (d Denial) scrubbed(f func(string) string) Data {
-	d.Target, d.Rule, d.Hint = f(d.Target), f(d.Rule), f(d.Hint)
+	d.Target, d.Rule, d.Hint, d.Exe = f(d.Target), f(d.Rule), f(d.Hint), f(d.Exe)
 	return d
 }
 
