@@ -38,6 +38,7 @@ type Box struct {
 	mu      sync.Mutex
 	procs   map[*Process]struct{}
 	brokers []*broker
+	watches []*os.File // listeners nobody has asked yet
 	names   *name.Matcher
 	closed  bool
 	report  Report
@@ -252,6 +253,9 @@ func (b *Box) Close() error {
 	}
 	b.closed = true
 	close(b.stop)
+	for _, f := range b.watches {
+		f.Close()
+	}
 	procs := make([]*Process, 0, len(b.procs))
 	for p := range b.procs {
 		procs = append(procs, p)

@@ -141,18 +141,22 @@ const memoryInterval = 250 * time.Millisecond
 // watchMemory kills the box when it uses more than limit bytes. It ends when
 // stop is closed.
 func (b *Box) watchMemory(limit int64, stop <-chan struct{}) {
-	root, err := unix.Open("/proc/"+strconv.Itoa(b.pid1)+"/root/proc", unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return // pid 1 is gone, and the box with it
-	}
-	defer unix.Close(root)
 	tick := time.NewTicker(memoryInterval)
 	defer tick.Stop()
+	root := -1
 	for {
 		select {
 		case <-stop:
 			return
 		case <-tick.C:
+		}
+		if root < 0 {
+			var err error
+			root, err = unix.Open("/proc/"+strconv.Itoa(b.pid1)+"/root/proc", unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+			if err != nil {
+				return // pid 1 is gone, and the box with it
+			}
+			defer unix.Close(root)
 		}
 		if used := memoryUsed(root); used > limit {
 			if b.options.Limit != nil {

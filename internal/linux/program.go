@@ -57,7 +57,7 @@ type verdict uint8
 
 const (
 	mustSucceed verdict = iota
-	mayFail             // any error is accepted; the register then holds ^0
+	mayFail             // any error is accepted, and then the list goes on at jump, if that is set
 	mayFailWith         // the errno want is accepted as well
 	mustFail            // it must fail with the errno want: a self-check
 	mustFailAny         // it must fail, whatever the errno

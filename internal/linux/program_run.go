@@ -93,6 +93,10 @@ func (p *program) run(i int) {
 			ok := e == 0
 			switch o.judge {
 			case mayFail:
+				if e != 0 && o.jump != 0 {
+					i = o.jump
+					continue
+				}
 				ok = true
 			case mayFailWith:
 				ok = e == 0 || uintptr(e) == o.want

@@ -29,10 +29,13 @@ func (b *Box) matcher() (*name.Matcher, error) {
 	return b.names, nil
 }
 
-// serve starts a name broker for a command's listener. The command may run
-// already: what it asks for waits until the broker is there, and if it cannot be
-// started, the box ends.
+// serve starts a name broker for a command's listener when the command asks for
+// a first name: many never do. The caller waits meanwhile, and if the broker
+// cannot be started, the box ends.
 func (b *Box) serve(listener, pid int) {
+	if !b.awaitFirst(listener) {
+		return
+	}
 	br, err := b.startBroker(listener, pid)
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -48,6 +51,40 @@ func (b *Box) serve(listener, pid int) {
 	if b.closed {
 		br.Close()
 	}
+}
+
+// awaitFirst returns true when a first notification waits, without taking up a
+// thread until then, and false when none will come.
+func (b *Box) awaitFirst(listener int) bool {
+	watch, err := unix.FcntlInt(uintptr(listener), unix.F_DUPFD_CLOEXEC, 3)
+	if err != nil {
+		return true // let the broker find out
+	}
+	unix.SetNonblock(watch, true) // also what makes os watch it
+	f := os.NewFile(uintptr(watch), "listener")
+	defer f.Close()
+	b.mu.Lock()
+	closed := b.closed
+	if !closed {
+		b.watches = append(b.watches, f)
+	}
+	b.mu.Unlock()
+	conn, err := f.SyscallConn()
+	if closed || err != nil {
+		unix.Close(listener)
+		return false
+	}
+	first := false
+	err = conn.Read(func(fd uintptr) bool {
+		p := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
+		n, _ := unix.Poll(p, 0)
+		first = n > 0 && p[0].Revents&unix.POLLIN != 0
+		return n > 0
+	})
+	if !first {
+		unix.Close(listener)
+	}
+	return first
 }
 
 func (b *Box) startBroker(listener, pid int) (*broker, error) {

@@ -4,7 +4,6 @@ package linux
 
 import (
 	"fmt"
-	"os"
 	"path"
 	"strconv"
 	"strings"
@@ -18,13 +17,13 @@ import (
 // Mount attributes that every mount of a box gets.
 const attrBase = unix.MOUNT_ATTR_NOSUID | unix.MOUNT_ATTR_NODEV
 
-// rootSize bounds the root tmpfs: it holds directories, symbolic links and the
-// few small files of a plan, never anything the box writes.
-const rootSize = "64m"
+// rootSize is what the root file system may hold beside the box's scratch space,
+// which lies on it too: directories, links and the small files of a plan.
+const rootSize = 64 << 20
 
-// scratchDir is where the scratch tmpfs hangs while its directories are cloned
-// out of it. It is gone before the command runs.
-const scratchDir = ".scratch"
+// layerDir holds the upper layers of overlays that live as long as the box. Only
+// the overlay driver looks into it.
+const layerDir = ".layers"
 
 // tree appends the steps that build the box's file tree to a program. The steps
 // run in the box's own mount namespace, as the future command, with every
@@ -40,7 +39,7 @@ type tree struct {
 	skips   map[int][]int   // steps that may jump over the rest of node i
 	pidMax  int64           // bound on process numbers, 0 for none
 	masks   [2]reg          // an empty file, an empty directory: made when first needed
-	scratch int
+	layers  int
 	late    []reg // mounts that become read-only when everything below them is there
 }
 
@@ -182,16 +181,32 @@ func (t *tree) attach(fd reg, inside string) {
 	t.p.do("mount "+inside, unix.SYS_MOVE_MOUNT, fd.operand(), t.p.bytes(empty), atCwd, t.p.str(rel(inside)), num(moveEmpty))
 }
 
-func (t *tree) file(inside string, content []byte, mode uint32) {
+// maxCopy bounds a file that is copied; what is larger is bound.
+const maxCopy = 1 << 20
+
+// file makes a small file, with the plan's content or the host's.
+func (t *tree) file(n *plan.Node, mode uint32) {
 	p := t.p
-	t.mkdirs(path.Dir(inside), 0o755)
-	t.made[inside] = true
-	fd := p.call("create "+inside, unix.SYS_OPENAT, atCwd, p.str(rel(inside)), num(unix.O_CREAT|unix.O_EXCL|unix.O_WRONLY|unix.O_CLOEXEC|unix.O_NOFOLLOW), num(int(mode)))
-	if len(content) > 0 {
-		o := p.do("write "+inside, unix.SYS_WRITE, fd.operand(), p.bytes(content), num(len(content)))
-		o.judge, o.want = mustEqual, uintptr(len(content))
+	t.mkdirs(path.Dir(n.Path), 0o755)
+	t.made[n.Path] = true
+	var src reg
+	var open int
+	if n.Kind == plan.Copy {
+		src = p.call("open "+n.Source, unix.SYS_OPENAT, atCwd, p.str(n.Source), num(unix.O_RDONLY|unix.O_CLOEXEC|unix.O_NONBLOCK|unix.O_NOCTTY), num(0))
+		open = len(p.ops) - 1
 	}
-	p.do("close "+inside, unix.SYS_CLOSE, fd.operand())
+	fd := p.call("create "+n.Path, unix.SYS_OPENAT, atCwd, p.str(rel(n.Path)), num(unix.O_CREAT|unix.O_EXCL|unix.O_WRONLY|unix.O_CLOEXEC|unix.O_NOFOLLOW), num(int(mode)))
+	if n.Kind == plan.Copy {
+		p.do("copy "+n.Source, unix.SYS_SENDFILE, fd.operand(), src.operand(), num(0), num(maxCopy))
+		p.do("close "+n.Source, unix.SYS_CLOSE, src.operand())
+	} else if len(n.Content) > 0 {
+		o := p.do("write "+n.Path, unix.SYS_WRITE, fd.operand(), p.bytes([]byte(n.Content)), num(len(n.Content)))
+		o.judge, o.want = mustEqual, uintptr(len(n.Content))
+	}
+	p.do("close "+n.Path, unix.SYS_CLOSE, fd.operand())
+	if n.Kind == plan.Copy && n.Optional {
+		p.ops[open].judge, p.ops[open].jump = mayFail, len(p.ops)
+	}
 }
 
 // held opens a path below a writable root without following any link: an earlier
@@ -242,15 +257,31 @@ func (t *tree) mask(n *plan.Node) {
 }
 
 func isDir(p string) bool {
-	fi, err := os.Stat(p)
-	return err == nil && fi.IsDir()
+	var st unix.Stat_t
+	return unix.Stat(p, &st) == nil && st.Mode&unix.S_IFMT == unix.S_IFDIR
 }
 
-// scratchNode clones a fresh directory out of the scratch file system.
-func (t *tree) scratchNode(mode uint32) string {
-	t.scratch++
-	dir := scratchDir + "/" + strconv.Itoa(t.scratch)
-	t.p.do("make scratch directory", unix.SYS_MKDIRAT, atCwd, t.p.str(dir), num(int(mode)))
+// own makes the directory at inside a mount of its own: a part of the root file
+// system with other attributes than the root's.
+func (t *tree) own(inside string, mode uint32, set uint64) reg {
+	t.mkdirs(inside, mode)
+	fd := t.p.call("clone "+inside, unix.SYS_OPEN_TREE, atCwd, t.p.str(rel(inside)), num(unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC))
+	if set != 0 {
+		t.setattr(inside, fd, set, false)
+	}
+	t.attach(fd, inside)
+	t.covered(inside, false)
+	return fd
+}
+
+// layer makes a directory of the root file system for one layer of an overlay.
+func (t *tree) layer() string {
+	if t.layers == 0 {
+		t.p.do("make the directory of layers", unix.SYS_MKDIRAT, atCwd, t.p.str(layerDir), num(0o700))
+	}
+	t.layers++
+	dir := layerDir + "/" + strconv.Itoa(t.layers)
+	t.p.do("make a layer", unix.SYS_MKDIRAT, atCwd, t.p.str(dir), num(0o755))
 	return dir
 }
 
@@ -270,21 +301,17 @@ func (t *tree) node(i int) error {
 	}
 	switch n.Kind {
 	case plan.Dir:
-		t.mkdirs(n.Path, mode)
 		if n.Pin {
-			fd := p.call("clone "+n.Path, unix.SYS_OPEN_TREE, atCwd, p.str(rel(n.Path)), num(unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC))
-			t.attach(fd, n.Path)
-			t.late = append(t.late, fd)
+			t.late = append(t.late, t.own(n.Path, mode, 0))
+		} else {
+			t.mkdirs(n.Path, mode)
 		}
 	case plan.Scratch:
-		dir := t.scratchNode(mode)
-		fd := p.call("clone scratch directory", unix.SYS_OPEN_TREE, atCwd, p.str(dir), num(unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC))
+		var set uint64
 		if !n.Exec {
-			t.setattr(n.Path, fd, attrBase|unix.MOUNT_ATTR_NOEXEC, false)
+			set = attrBase | unix.MOUNT_ATTR_NOEXEC
 		}
-		t.target(n.Path, true)
-		t.attach(fd, n.Path)
-		t.covered(n.Path, false)
+		t.own(n.Path, mode, set)
 	case plan.Bind:
 		if n.Pin {
 			t.pin(n)
@@ -294,20 +321,10 @@ func (t *tree) node(i int) error {
 		t.attach(t.sources[i], n.Path)
 		t.covered(n.Path, true)
 	case plan.Data, plan.Copy:
-		content := []byte(n.Content)
-		if n.Kind == plan.Copy {
-			b, err := os.ReadFile(n.Source)
-			if err != nil && n.Optional {
-				return nil
-			} else if err != nil {
-				return fmt.Errorf("copy into the box: %w", err)
-			}
-			content = b
-		}
 		if n.Mode&^unix.S_IFMT == 0 {
 			mode = 0o644
 		}
-		t.file(n.Path, content, mode)
+		t.file(n, mode)
 	case plan.Symlink:
 		t.mkdirs(path.Dir(n.Path), 0o755)
 		p.do("make symbolic link "+n.Path, unix.SYS_SYMLINKAT, p.str(n.Source), atCwd, p.str(rel(n.Path)))
@@ -322,7 +339,7 @@ func (t *tree) node(i int) error {
 	case plan.Overlay:
 		upper, work := n.Upper, n.Work
 		if upper == "" {
-			upper, work = t.scratchNode(0o755), t.scratchNode(0o755)
+			upper, work = t.layer(), t.layer()
 		}
 		t.target(n.Path, true)
 		t.attach(t.fs("overlay", attrBase, "source", "bailey", "lowerdir", escapeOverlay(n.Source), "upperdir", upper, "workdir", work, "userxattr", ""), n.Path)
@@ -371,24 +388,18 @@ func (t *tree) build() error {
 	if t.switchID != nil {
 		t.switchID()
 	}
-	root := t.fs("tmpfs", attrBase, "mode", "0755", "size", rootSize)
-	p.do("mount the new root", unix.SYS_MOVE_MOUNT, root.operand(), p.bytes(empty), atCwd, p.str("/"), num(moveEmpty))
-	p.do("enter the new root", unix.SYS_FCHDIR, root.operand())
-
 	size := "50%"
 	if t.plan.Limits.Scratch > 0 {
-		size = strconv.FormatInt(t.plan.Limits.Scratch, 10)
+		size = strconv.FormatInt(t.plan.Limits.Scratch+rootSize, 10)
 	}
-	scratch := t.fs("tmpfs", attrBase, "mode", "0755", "size", size)
-	p.do("make the scratch directory", unix.SYS_MKDIRAT, atCwd, p.str(scratchDir), num(0o700))
-	t.attach(scratch, "/"+scratchDir)
+	root := t.fs("tmpfs", attrBase, "mode", "0755", "size", size)
+	p.do("mount the new root", unix.SYS_MOVE_MOUNT, root.operand(), p.bytes(empty), atCwd, p.str("/"), num(moveEmpty))
+	p.do("enter the new root", unix.SYS_FCHDIR, root.operand())
 	for i := range t.plan.Tree {
 		if err := t.node(i); err != nil {
 			return err
 		}
 	}
-	p.do("detach the scratch directory", unix.SYS_UMOUNT2, p.str(scratchDir), num(unix.MNT_DETACH))
-	p.do("remove the scratch directory", unix.SYS_UNLINKAT, atCwd, p.str(scratchDir), num(unix.AT_REMOVEDIR))
 	if t.masks[0] != 0 {
 		p.do("remove the empty file", unix.SYS_UNLINKAT, atCwd, p.str(maskFile), num(0))
 	}
