@@ -29,6 +29,7 @@ type Box struct {
 	begin   time.Time
 	denials denials
 	limit   atomic.Pointer[LimitError] // what ended the whole box
+	failure atomic.Pointer[error]      // of bailey itself, which ended the whole box
 	stop    func() bool                // ends the watch on the context
 
 	killing sync.Once
@@ -44,15 +45,19 @@ type Box struct {
 
 // Open opens a box. It is closed when ctx is done, or by [Box.Close].
 func Open(ctx context.Context, cfg Config) (*Box, error) {
-	p, err := Prepare(cfg)
+	var ahead ahead
+	defer ahead.abandon()
+	p, err := ahead.prepare(cfg)
 	if err != nil {
 		return nil, err
 	}
-	return p.Open(ctx)
+	return p.openBox(ctx, &ahead)
 }
 
 // Open opens a box as planned. It is closed when ctx is done, or by [Box.Close].
-func (p *Plan) Open(ctx context.Context) (*Box, error) {
+func (p *Plan) Open(ctx context.Context) (*Box, error) { return p.openBox(ctx, &ahead{}) }
+
+func (p *Plan) openBox(ctx context.Context, a *ahead) (*Box, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -60,7 +65,7 @@ func (p *Plan) Open(ctx context.Context) (*Box, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, err := b.open(nil); err != nil {
+	if _, err := b.open(nil, a.take()); err != nil {
 		return nil, err
 	}
 	b.stop = context.AfterFunc(ctx, func() { b.Close() })
@@ -99,8 +104,8 @@ func (p *Plan) newBox() (*Box, error) {
 
 // open opens the box, and starts its first command in the same step when there is
 // one. After an error there is nothing to be closed.
-func (b *Box) open(first *linux.Command) (process, error) {
-	proc, err := b.launch(first)
+func (b *Box) open(first *linux.Command, begun *linux.Begun) (process, error) {
+	proc, err := b.launch(first, begun)
 	if err != nil {
 		b.abandon()
 		return nil, err
@@ -118,15 +123,16 @@ func (b *Box) abandon() {
 	b.log.Close()
 }
 
-func (b *Box) launch(first *linux.Command) (process, error) {
+func (b *Box) launch(first *linux.Command, begun *linux.Begun) (process, error) {
 	if !b.plan.walled() {
+		begun.Abandon()
 		b.backend = &direct{procs: map[*directProcess]struct{}{}}
 		if first == nil {
 			return nil, nil
 		}
 		return b.backend.Start(first)
 	}
-	lb, proc, err := linux.Open(b.box, first, linux.Options{Denied: b.denied, Limit: b.limited})
+	lb, proc, err := linux.Open(b.box, first, linux.Options{Denied: b.denied, Limit: b.limited, Failed: b.failed, Begun: begun})
 	if err != nil {
 		return nil, err
 	}
@@ -147,6 +153,10 @@ func (b *Box) limited(name string, limit, _ int64) {
 	b.limit.CompareAndSwap(nil, e)
 	b.denials.emitLimit(audit.Limit{Limit: name, Value: limit, Unit: unit})
 }
+
+// failed notes that a part of bailey that the walls need has failed; the box has
+// been ended then.
+func (b *Box) failed(err error) { b.failure.CompareAndSwap(nil, &err) }
 
 // newSession makes an id that sorts by time and is unlike every other.
 func newSession() string {
@@ -182,6 +192,9 @@ func (b *Box) Close() error {
 		b.mu.Lock()
 		end := audit.SessionEnd{Status: b.last, Duration: int64(time.Since(b.begin)), Commands: b.commands, Denials: b.denials.count()}
 		b.mu.Unlock()
+		if f := b.failure.Load(); f != nil {
+			b.closed = errors.Join(*f, b.closed)
+		}
 		if b.closed != nil {
 			end.Error = b.closed.Error()
 		}

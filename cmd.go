@@ -64,7 +64,8 @@ type Cmd struct {
 	Err          error            // why the command cannot start, if that is known already
 
 	ctx     context.Context
-	plan    *Plan // of a command that opens a box of its own
+	config  *Config // of a command that makes a plan of its own
+	plan    *Plan   // of a command that opens a box of its own
 	box     *Box
 	owned   bool // the box is this command's own, and ends with it
 	started atomic.Bool
@@ -123,12 +124,12 @@ func (p *Plan) Command(ctx context.Context, name string, arg ...string) *Cmd {
 	return c
 }
 
-// Command prepares a command with a box of its own made from cfg. An error in
-// cfg is reported when the command starts.
+// Command prepares a command with a box of its own made from cfg. The plan is made
+// when the command starts, while the first part of the box is being built, so this
+// is the fastest way from a Config to a running command.
 func Command(ctx context.Context, cfg Config, name string, arg ...string) *Cmd {
 	c := newCmd(ctx, name, arg)
-	c.owned = true
-	c.plan, c.Err = Prepare(cfg)
+	c.config, c.owned = &cfg, true
 	return c
 }
 
@@ -192,6 +193,17 @@ func (c *Cmd) start() error {
 	if err := c.ctx.Err(); err != nil {
 		return err
 	}
+	var ahead ahead
+	defer ahead.abandon()
+	if c.config != nil {
+		err := c.io.reserve(c)
+		if err != nil {
+			return err
+		}
+		if c.plan, err = ahead.prepare(*c.config); err != nil {
+			return err
+		}
+	}
 	plan := c.source()
 	if err := plan.checkEnv(c.Env); err != nil {
 		return err
@@ -221,7 +233,7 @@ func (c *Cmd) start() error {
 	var err error
 	c.begin = time.Now()
 	if first {
-		p, err = box.open(lc)
+		p, err = box.open(lc, ahead.take())
 	} else {
 		p, err = box.backend.Start(lc)
 	}
@@ -367,6 +379,9 @@ func (c *Cmd) wait() error {
 	}
 	if l != nil {
 		return &LimitError{Limit: l.Limit, Value: l.Value, Unit: l.Unit, Err: err}
+	}
+	if f := c.box.failure.Load(); f != nil && err != nil {
+		return *f
 	}
 	for _, e := range []error{ctxErr, ioErr, closeErr} {
 		if err == nil {

@@ -78,6 +78,10 @@ type Config struct {
 	// the event is about waits for it.
 	Events func(Event)
 
+	// Planned, when not nil, is called with the plan before a box is opened from
+	// it. An error keeps the box from being opened.
+	Planned func(*Plan) error
+
 	// Caller is how error messages name the fields: "--" for a command line,
 	// where Read is called --read. By default they are Config.read and so on.
 	Caller string

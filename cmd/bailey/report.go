@@ -36,15 +36,13 @@ type reportFile struct {
 	begin time.Time
 }
 
-func openReport(p *bailey.Plan, name string) (*reportFile, error) {
+func (r *reportFile) open(p *bailey.Plan, name string) error {
 	if name == "" {
-		return &reportFile{}, nil
+		return nil
 	}
 	f, err := p.OpenOutside(name)
-	if err != nil {
-		return nil, err
-	}
-	return &reportFile{f, time.Now()}, nil
+	r.f, r.begin = f, time.Now()
+	return err
 }
 
 func (r *reportFile) close() {

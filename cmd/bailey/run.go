@@ -50,42 +50,49 @@ policy (see bailey policy show) and can be asked about with bailey why.`,
 
 // runCommand runs words in a box of their own.
 func (a *app) runCommand(o *runOptions, words []string) error {
-	p, err := bailey.Prepare(o.config)
-	if err != nil {
-		return err
-	}
 	if o.dryRun {
+		p, err := bailey.Prepare(o.config)
+		if err != nil {
+			return err
+		}
 		return a.printPlan(p)
 	}
-	a.announce(p)
-	_, err = a.execute(p, o, words)
+	o.config.Planned = func(p *bailey.Plan) error { a.announce(p); return nil }
+	_, err := a.execute(o, words)
 	return err
 }
 
-// execute runs one command of a plan. started says whether it got as far as
-// running.
-func (a *app) execute(p *bailey.Plan, o *runOptions, words []string) (started bool, err error) {
-	r, err := openReport(p, o.report)
-	if err != nil {
-		return false, err
-	}
-	defer r.close()
-	ctx := context.Background()
-	cmd := p.Command(ctx, words[0], words[1:]...)
-	s := a.connect(p, cmd)
-	if env, _ := prompts(words[0]); env != nil && s.raw {
-		cmd.Env = append(p.Environ(), env...)
-	}
+// execute runs one command. started says whether it got as far as running.
+func (a *app) execute(o *runOptions, words []string) (started bool, err error) {
+	s := newStreams(a)
 	defer s.restore()
-	if err := cmd.Start(); err != nil {
+	var r reportFile
+	defer r.close()
+	config := o.config
+	config.Planned = func(p *bailey.Plan) error {
+		if err := r.open(p, o.report); err != nil {
+			return err
+		}
+		if err := o.config.Planned(p); err != nil {
+			return err
+		}
+		s.connect(p)
+		if env, _ := prompts(words[0]); env != nil && s.raw {
+			s.cmd.Env = append(p.Environ(), env...)
+		}
+		return nil
+	}
+	s.cmd = bailey.Command(context.Background(), config, words[0], words[1:]...)
+	s.cmd.Stdin, s.cmd.Stdout, s.cmd.Stderr = a.in, a.out, a.err
+	if err := s.cmd.Start(); err != nil {
 		return false, err
 	}
 	s.started()
-	err = cmd.Wait()
+	err = s.cmd.Wait()
 	s.restore()
-	a.denied(cmd.Denials())
+	a.denied(s.cmd.Denials())
 	result := s.result(err)
-	if writeErr := r.write(cmd, err, a.exit(result)); writeErr != nil {
+	if writeErr := r.write(s.cmd, err, a.exit(result)); writeErr != nil {
 		a.say(message{Level: "error", Text: "write report: " + writeErr.Error()})
 	}
 	s.raise()

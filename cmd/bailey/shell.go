@@ -26,20 +26,24 @@ Leaving the shell ends everything in the box.`,
 }
 
 func (a *app) runShell(o *runOptions) error {
-	p, err := bailey.Prepare(o.config)
-	if err != nil {
-		return err
-	}
 	if o.dryRun {
-		return a.printPlan(p)
+		return a.runCommand(o, nil)
 	}
-	a.announce(p)
+	announced := false
+	o.config.Planned = func(p *bailey.Plan) error {
+		if !announced {
+			a.announce(p)
+		}
+		announced = true
+		return nil
+	}
+	var err error
 	for _, shell := range []string{os.Getenv("SHELL"), "bash", "sh"} {
 		if _, known := prompts(shell); !known {
 			continue // also a SHELL that is none, such as nologin
 		}
 		var started bool
-		started, err = a.execute(p, o, []string{shell})
+		started, err = a.execute(o, []string{shell})
 		var path *fs.PathError
 		if started || !errors.Is(err, exec.ErrNotFound) && !(errors.As(err, &path) && path.Op == "exec") {
 			return err

@@ -12,6 +12,7 @@ import (
 
 // streams connects a command to bailey's own input and output.
 type streams struct {
+	app      *app
 	cmd      *bailey.Cmd
 	screen   *os.File // the person's terminal, as far as the command writes to it
 	filter   *terminal.Filter
@@ -20,15 +21,16 @@ type streams struct {
 	signals  chan os.Signal
 }
 
+func newStreams(a *app) *streams { return &streams{app: a, signals: make(chan os.Signal, 16)} }
+
 // connect gives the command bailey's streams. A stream that is a terminal becomes
 // a new terminal of the box, and what goes from there to the person's terminal is
 // filtered: the person's own terminal never enters a box.
-func (a *app) connect(p *bailey.Plan, cmd *bailey.Cmd) *streams {
-	s := &streams{cmd: cmd, signals: make(chan os.Signal, 16)}
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = a.in, a.out, a.err
+func (s *streams) connect(p *bailey.Plan) {
+	a := s.app
 	in, out, errs := terminal.Is(a.in), terminal.Is(a.out), terminal.Is(a.err)
 	if p.Tier() != bailey.TierNone && (in || out || errs) {
-		s.terminal(a, in, out, errs)
+		s.terminal(in, out, errs)
 	}
 	// SIGPIPE too: a reader of ours that is gone must reach the command as it
 	// would without us, not end us.
@@ -46,11 +48,11 @@ func (a *app) connect(p *bailey.Plan, cmd *bailey.Cmd) *streams {
 	if s.raw {
 		signal.Notify(s.signals, syscall.SIGTSTP)
 	}
-	return s
 }
 
 // terminal decides which streams get the box's terminal and whose keys it gets.
-func (s *streams) terminal(a *app, in, out, errs bool) {
+func (s *streams) terminal(in, out, errs bool) {
+	a := s.app
 	tty := &bailey.TTY{Stdin: in, Stdout: out, Stderr: errs}
 	s.cmd.TTY = tty
 	switch {
