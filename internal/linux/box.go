@@ -56,11 +56,6 @@ const (
 func Open(p *plan.Plan, first *Command, o Options) (_ *Box, _ *Process, err error) {
 	b := &Box{plan: p, single: first != nil, options: o, procs: map[*Process]struct{}{}, pid1FD: -1, stop: make(chan struct{})}
 	defer func() {
-		if r := recover(); r == errArena {
-			err = errArena
-		} else if r != nil {
-			panic(r)
-		}
 		if err != nil {
 			b.Close()
 		}
@@ -159,20 +154,24 @@ func (b *Box) Start(cmd *Command) (*Process, error) {
 // has failed.
 func (b *Box) launch(l *launch, flags uintptr) (*Process, error) {
 	l.p.inject(b.options.fault)
-	l.p.publish()
 	var mapErr error
-	if l.helper == 0 {
+	if l.helper != 0 {
+		if err := l.p.publish(); err != nil {
+			l.giveUp()
+			return nil, err
+		}
+		mapErr = l.release(b.cgroup)
+	} else {
 		if err := l.fork(flags); err != nil {
 			return nil, err
 		}
-	} else {
-		mapErr = l.release(b.cgroup)
 	}
 	helper := l.helper
 	_, nameErr := b.matcher() // while the child is busy
 	r := l.receive()
 	var ws unix.WaitStatus
 	wait4(helper, &ws)
+	l.settled()
 	if l.weak {
 		l.guard = r.pids[0]
 	} else if r.pids[0] > 0 {

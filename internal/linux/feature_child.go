@@ -56,7 +56,6 @@ func try(flags uintptr, build func(p *program)) outcome {
 	build(p)
 	p.add("report", op{kind: opSend, args: [6]operand{num(msgReady), num(0), num(0)}})
 	p.add("end", op{kind: opExit})
-	p.regs = make([]uintptr, p.nregs+1)
 	pid, errno := p.fork(flags)
 	runtime.KeepAlive(p)
 	unix.Close(fds[1])

@@ -22,23 +22,24 @@ type launch struct {
 	helper int // pid of the fork, once there is one
 	report Report
 
-	byParent bool // the id maps are written from outside
-	weak     bool // tier landlock
-	scoped   bool // Landlock keeps signals inside
-	guard    int  // its guard's pid
+	byParent bool    // the id maps are written from outside
+	weak     bool    // tier landlock
+	scoped   bool    // Landlock keeps signals inside
+	guard    int     // its guard's pid
+	dumpable uintptr // what this process was before a child shared its memory
 }
 
-func newLaunch(cmd *Command, a *arena) (*launch, error) {
+func newLaunch(cmd *Command) (*launch, error) {
 	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return nil, fmt.Errorf("make the control socket: %w", err)
 	}
-	return &launch{cmd: cmd, p: &program{control: uintptr(fds[1]), arena: a},
+	return &launch{cmd: cmd, p: &program{control: uintptr(fds[1])},
 		own: os.NewFile(uintptr(fds[0]), "control"), child: os.NewFile(uintptr(fds[1]), "control")}, nil
 }
 
 func (b *Box) newLaunch(cmd *Command) (*launch, error) {
-	l, err := newLaunch(cmd, nil)
+	l, err := newLaunch(cmd)
 	if err == nil {
 		l.b = b
 	}
@@ -51,7 +52,6 @@ func (l *launch) close() {
 		l.child.Close()
 		l.child = nil
 	}
-	l.p.arena.free()
 }
 
 func (l *launch) fork(flags uintptr) error {
@@ -83,6 +83,15 @@ func (l *launch) release(cgroup string) error {
 	return err
 }
 
+// settled is called when no child shares our memory any more. Changing ids, as a
+// child of root's does, marks the memory as not dumpable.
+func (l *launch) settled() {
+	if l.dumpable == 1 {
+		unix.Prctl(unix.PR_SET_DUMPABLE, 1, 0, 0, 0)
+	}
+	runtime.KeepAlive(l.p)
+}
+
 // stop ends the child's wait without letting it go on.
 func (l *launch) stop() { unix.Shutdown(int(l.own.Fd()), unix.SHUT_WR) }
 
@@ -100,6 +109,7 @@ func (l *launch) giveUp() {
 		wait4(r.pids[0], &ws)
 	}
 	l.helper = 0
+	l.settled()
 }
 
 // Begun is a box that has been begun without a plan: its namespaces and pid 1
@@ -126,12 +136,7 @@ func begin(f fault) (_ *Begun, err error) {
 	if g.init, err = initFile(); err != nil {
 		return nil, err
 	}
-	a, err := newArena()
-	if err != nil {
-		return nil, err
-	}
-	if g.l, err = newLaunch(nil, a); err != nil {
-		a.free()
+	if g.l, err = newLaunch(nil); err != nil {
 		return nil, err
 	}
 	var fds [2]int
@@ -143,6 +148,10 @@ func begin(f fault) (_ *Begun, err error) {
 	g.lifeline = os.NewFile(uintptr(fds[1]), "lifeline")
 
 	l, p := g.l, g.l.p
+	// The signal mask that the child gets is this thread's.
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	p.ownSignals()
 	l.byParent = os.Geteuid() == 0
 	if !l.byParent {
 		l.mapSelf()
@@ -160,10 +169,17 @@ func begin(f fault) (_ *Begun, err error) {
 	l.becomeInit(inner, g.init)
 	p.ops[skip].jump = len(p.ops)
 	p.inject(f)
-	p.publish()
-	if err := l.fork(boxNamespaces); err != nil {
+	if err := p.publish(); err != nil {
 		return nil, err
 	}
+	l.dumpable, _, _ = unix.RawSyscall(unix.SYS_PRCTL, unix.PR_GET_DUMPABLE, 0, 0)
+	helper, e := p.forkShared(boxNamespaces, p.stack())
+	if e != 0 {
+		return nil, &SetupError{Step: "clone with new namespaces", Errno: e}
+	}
+	l.helper = helper
+	l.child.Close()
+	l.child = nil
 	return g, nil
 }
 

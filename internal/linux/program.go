@@ -3,8 +3,11 @@
 package linux
 
 import (
+	"slices"
 	"syscall"
 	"unsafe"
+
+	"golang.org/x/sys/unix"
 )
 
 // A program is a list of prepared system calls that a forked child of this
@@ -18,9 +21,8 @@ import (
 // ends; nothing it did outlives it, because all of it happened in namespaces
 // that die with it.
 //
-// A list is either whole before the fork, and the child has a copy of all of
-// this process's memory; or it is finished while the child already waits, and
-// then everything it points to lies in an arena that both see.
+// A child either has a copy of this process's memory (fork), or shares it
+// (forkShared) and can be given the rest of its list while it waits.
 type program struct {
 	ops   []op
 	names []string // names[i] says what ops[i] does, for errors
@@ -28,10 +30,9 @@ type program struct {
 	nregs int32
 
 	control          uintptr  // descriptor number of the child's end of the control socket
-	arena            *arena   // nil when the list is whole before the fork
-	shared           *program // the child's view of a list with an arena; in the arena
+	shared           *program // what a child that shares our memory sees, after publish
 	injected, faults int      // tests: how far faults have been looked for
-	keep             []any    // buffers the list points into, without an arena
+	keep             []any    // buffers the list points into
 }
 
 // forkStack is the stack of a child that shares the program's memory. The whole
@@ -123,59 +124,38 @@ func (p *program) bytes(b []byte) operand {
 	return operand{ptr: unsafe.Pointer(unsafe.SliceData(c))}
 }
 
-// buffer returns n zero bytes that the child will see.
+// buffer returns n zero bytes that live as long as p.
 func (p *program) buffer(n int) []byte {
-	if p.arena != nil {
-		return unsafe.Slice((*byte)(p.arena.alloc(uintptr(n))), n)
-	}
 	b := make([]byte, n)
 	p.keep = append(p.keep, b)
 	return b
 }
 
-// hold returns a pointer to a copy of v that the child will see.
+// hold returns a pointer to a copy of v that lives as long as p.
 func hold[T any](p *program, v T) *T {
-	if p.arena != nil {
-		c := (*T)(p.arena.alloc(unsafe.Sizeof(v)))
-		*c = v
-		return c
-	}
 	c := new(T)
 	*c = v
 	p.keep = append(p.keep, c)
 	return c
 }
 
-// publish shows the list as it is now to a child that has an arena.
-func (p *program) publish() {
-	p.regs = p.registers()
-	if p.arena == nil {
-		return
-	}
-	ops := unsafe.Slice((*op)(p.arena.alloc(unsafe.Sizeof(op{})*uintptr(len(p.ops)))), len(p.ops))
-	copy(ops, p.ops)
-	if p.shared == nil {
-		p.shared = hold(p, program{})
-	}
-	p.shared.control, p.shared.regs, p.shared.ops = p.control, p.regs, ops
-}
-
-// maxShared is how many results a list with an arena can have. The child that
-// waits for the rest of its list keeps using them, so they cannot be moved; what
-// is not used takes no memory. A plan of 10,000 mounts needs about 20,000.
+// maxShared is how many results a published list can have. The waiting child
+// keeps using the registers, so they cannot be moved; what is not used takes no
+// memory. A plan of 10,000 mounts needs about 20,000.
 const maxShared = 1 << 16
 
-// registers makes room for all results.
-func (p *program) registers() []uintptr {
-	switch {
-	case p.arena == nil:
-		return make([]uintptr, p.nregs+1)
-	case p.nregs >= maxShared:
-		panic(errArena)
-	case p.regs == nil:
-		return unsafe.Slice((*uintptr)(p.arena.alloc(maxShared*unsafe.Sizeof(uintptr(0)))), maxShared)
+var errTooMany = &SetupError{Step: "prepare the set-up: the policy has too many entries", Errno: unix.E2BIG}
+
+// publish shows the list as it is now to a child that shares our memory.
+func (p *program) publish() error {
+	if p.shared == nil {
+		p.shared = &program{control: p.control, regs: make([]uintptr, maxShared)}
 	}
-	return p.regs
+	if p.nregs >= maxShared {
+		return errTooMany
+	}
+	p.shared.ops = slices.Clone(p.ops)
+	return nil
 }
 
 func (p *program) newReg() reg {
@@ -206,13 +186,38 @@ func (p *program) do(name string, nr uintptr, args ...operand) *op {
 	return p.add(name, o)
 }
 
+// stack returns the top of a new stack.
+func (p *program) stack() uintptr {
+	return (uintptr(unsafe.Pointer(unsafe.SliceData(p.buffer(forkStack)))) + forkStack) &^ 15
+}
+
+// ownSignals appends the steps that give a child which shares our memory default
+// signal handling, and then the signal mask that this thread has. What is
+// ignored stays ignored, as over a fork and exec.
+func (p *program) ownSignals() {
+	type action struct { // struct kernel_sigaction
+		handler, flags, restorer, mask uintptr
+	}
+	def := mem(unsafe.Pointer(hold(p, action{})))
+	const signals = 64
+	for n := 1; n <= signals; n++ {
+		var old action
+		_, _, e := syscall.RawSyscall6(syscall.SYS_RT_SIGACTION, uintptr(n), 0, uintptr(unsafe.Pointer(&old)), 8, 0, 0)
+		if e == 0 && old.handler > 1 { // neither default nor ignored
+			p.do("reset a signal", syscall.SYS_RT_SIGACTION, num(n), def, num(0), num(8))
+		}
+	}
+	mask := hold(p, uint64(0))
+	syscall.RawSyscall6(syscall.SYS_RT_SIGPROCMASK, 0, 0, uintptr(unsafe.Pointer(mask)), 8, 0, 0)
+	const setMask = 2 // SIG_SETMASK
+	p.do("restore the signal mask", syscall.SYS_RT_SIGPROCMASK, num(setMask), mem(unsafe.Pointer(mask)), num(0), num(8))
+}
+
 // forkHere appends a clone whose child goes on at a step that the caller sets
 // with p.ops[index].jump.
 func (p *program) forkHere(name string) (index int, pid reg) {
-	stack := p.buffer(forkStack)
 	pid = p.newReg()
-	top := (uintptr(unsafe.Pointer(unsafe.SliceData(stack))) + forkStack) &^ 15
-	p.add(name, op{kind: opFork, out: pid, args: [6]operand{word(commandFlags), word(top)}})
+	p.add(name, op{kind: opFork, out: pid, args: [6]operand{word(commandFlags), word(p.stack())}})
 	return len(p.ops) - 1, pid
 }
 
