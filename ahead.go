@@ -1,6 +1,9 @@
 package bailey
 
-import "github.com/bailey-run/bailey/internal/linux"
+import (
+	"github.com/bailey-run/bailey/internal/layers"
+	"github.com/bailey-run/bailey/internal/linux"
+)
 
 // ahead begins a box while its plan is being made: making namespaces keeps the
 // kernel busy for about as long as reading the policy keeps us.
@@ -8,18 +11,24 @@ type ahead struct {
 	begun chan *linux.Begun // nil when nothing was begun, or it was taken
 }
 
-// prepare makes a plan, and begins the box it most likely asks for.
+// prepare makes a plan, and meanwhile begins the box it most likely asks for. What
+// is begun is a fork that holds a copy of every descriptor of this process until
+// it gets its plan; so nothing here may wait for the end of a pipe meanwhile, as
+// the probes of the kernel do.
 func (a *ahead) prepare(cfg Config) (*Plan, error) {
-	if cfg.Mode != DangerFullAccess {
+	facts, err := layers.Look(cfg.Dir)
+	if err != nil {
+		return nil, err
+	}
+	if k := facts.Kernel; cfg.Mode != DangerFullAccess && k.UserNS && k.FreshProc {
 		a.begun = make(chan *linux.Begun, 1)
 		go func() {
-			// An error says that this machine has no box of tier full; whether
-			// that matters is for the plan to say.
+			// An error here is an error again when the box is opened.
 			g, _ := linux.Begin()
 			a.begun <- g
 		}()
 	}
-	p, err := Prepare(cfg)
+	p, err := prepare(cfg, facts)
 	if err == nil && cfg.Planned != nil {
 		err = cfg.Planned(p)
 	}

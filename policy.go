@@ -17,7 +17,11 @@ type Finding = policy.Finding
 // LoadPolicy makes the effective policy, without looking at what this machine can
 // hold.
 func LoadPolicy(cfg Config) (*Policy, error) {
-	p, _, err := layers.Load(cfg.Dir, cfg.overrides())
+	facts, err := layers.Look(cfg.Dir)
+	if err != nil {
+		return nil, err
+	}
+	p, err := layers.Load(facts, cfg.overrides())
 	if err != nil {
 		return nil, err
 	}

@@ -9,7 +9,6 @@ import (
 	"github.com/bailey-run/bailey/internal/audit"
 	"github.com/bailey-run/bailey/internal/host"
 	"github.com/bailey-run/bailey/internal/layers"
-	"github.com/bailey-run/bailey/internal/linux"
 	"github.com/bailey-run/bailey/internal/plan"
 	"github.com/bailey-run/bailey/internal/policy"
 )
@@ -23,14 +22,21 @@ type Plan struct {
 	plan   *plan.Plan
 }
 
-// Prepare makes a plan. It reads the policy files and looks at the machine, and
-// changes nothing.
+// Prepare makes a plan. It reads the policy files and looks at the machine. What
+// the kernel offers is tried out once per boot, and kept in the cache directory.
 func Prepare(cfg Config) (*Plan, error) {
-	pol, facts, err := layers.Load(cfg.Dir, cfg.overrides())
+	facts, err := layers.Look(cfg.Dir)
 	if err != nil {
 		return nil, err
 	}
-	facts.Kernel = linux.ProbeCached(facts.CacheDir)
+	return prepare(cfg, facts)
+}
+
+func prepare(cfg Config, facts *plan.Facts) (*Plan, error) {
+	pol, err := layers.Load(facts, cfg.overrides())
+	if err != nil {
+		return nil, err
+	}
 	host.Answer(pol, facts)
 	pl, err := plan.Compile(pol, facts)
 	if err != nil {

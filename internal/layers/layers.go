@@ -1,5 +1,5 @@
-// Package layers finds and reads the files that a policy on this machine is made
-// of, and what a person has trusted.
+// Package layers gathers what a plan on this machine is made from: the facts, the
+// files of the policy, and what a person has trusted.
 package layers
 
 import (
@@ -13,18 +13,45 @@ import (
 	"syscall"
 
 	"github.com/bailey-run/bailey/internal/host"
+	"github.com/bailey-run/bailey/internal/linux"
 	"github.com/bailey-run/bailey/internal/plan"
 	"github.com/bailey-run/bailey/internal/policy"
 	"github.com/bailey-run/bailey/internal/trust"
 )
 
-// Load makes the effective policy for a box that starts in dir ("" is the current
-// directory), and returns what was found out about the machine on the way.
-func Load(dir string, flags policy.Overrides) (*policy.Policy, *plan.Facts, error) {
+// Look finds out about the machine and about the place where a box starts ("" is
+// the current directory): all but the paths that depend on the policy.
+func Look(dir string) (*plan.Facts, error) {
 	facts, err := collect(dir)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
+	facts.Kernel = kernel(facts)
+	return facts, nil
+}
+
+func collect(dir string) (*plan.Facts, error) {
+	if strings.IndexByte(dir, 0) >= 0 {
+		return nil, fmt.Errorf("start in %s: %w", plan.Show(dir), fs.ErrInvalid)
+	}
+	return host.Collect(host.Options{Dir: dir})
+}
+
+// kernel asks the kernel once for all projects of a person. Root, working for
+// somebody else, keeps the answers at home: what lies in that one's directories
+// is theirs to write.
+func kernel(f *plan.Facts) plan.Kernel {
+	switch {
+	case f.CacheDir == "":
+		return linux.Probe(os.TempDir())
+	case f.UID != f.Account.UID:
+		return linux.ProbeCached(filepath.Join(f.Home, ".cache/bailey"))
+	}
+	return linux.ProbeCached(filepath.Dir(filepath.Dir(f.CacheDir))) // less projects/ID
+}
+
+// Load makes the effective policy.
+func Load(facts *plan.Facts, flags policy.Overrides) (*policy.Policy, error) {
 	store := &lazyStore{dir: facts.StateDir}
 	pol, err := policy.Load(policy.LoadInput{
 		Files:     policy.Candidates(facts.ConfigDir, facts.Workspace.Root, managedNames()),
@@ -40,14 +67,7 @@ func Load(dir string, flags policy.Overrides) (*policy.Policy, *plan.Facts, erro
 	if store.err != nil {
 		err = store.err // it also explains why a file is not trusted
 	}
-	return pol, facts, err
-}
-
-func collect(dir string) (*plan.Facts, error) {
-	if strings.IndexByte(dir, 0) >= 0 {
-		return nil, fmt.Errorf("start in %s: %w", plan.Show(dir), fs.ErrInvalid)
-	}
-	return host.Collect(host.Options{Dir: dir})
+	return pol, err
 }
 
 // private are bailey's own directories: no box may write them, whatever the
