@@ -30,8 +30,8 @@ import (
 
 // brokerConfig says what a broker serves.
 type brokerConfig struct {
-	Root  int           // O_PATH descriptor of the box's root directory; stays the caller's
-	Proc  int           // O_PATH descriptor of this process's own /proc; stays the caller's
+	Root  int           // O_PATH descriptor of the box's root directory
+	Proc  int           // O_PATH descriptor of this process's own /proc
 	Names *name.Matcher // the rules
 
 	HostUID, HostGID int  // who the box is, outside
@@ -72,8 +72,9 @@ type broker struct {
 	err    atomic.Pointer[error]
 }
 
-// startBroker serves listener, which becomes the broker's, until Close or until
-// the last task under the filter is gone. It returns once the worker is set up.
+// startBroker serves listener until Close or until the last task under the filter
+// is gone. It returns once the worker is set up. Without an error the listener
+// and the descriptors of cfg are the broker's, to close when it ends.
 func startBroker(listener int, cfg brokerConfig) (*broker, error) {
 	if cfg.Names == nil {
 		return nil, errors.New("name broker without rules")
@@ -132,21 +133,26 @@ func (b *broker) report(denied func(Denial)) {
 func (b *broker) work(w *worker, ready chan<- error) {
 	defer close(b.done)
 	defer close(b.queue)
+	defer w.close()
+	if err := w.setUp(); err != nil {
+		ready <- err
+		return
+	}
 	// Closing the listener makes every waiting and later call fail: without a
 	// broker nothing is allowed.
-	defer unix.Close(w.listener)
-	defer w.close()
+	defer func() {
+		w.settle()
+		unix.Close(w.listener)
+		unix.Close(w.cfg.Root)
+		unix.Close(w.cfg.Proc)
+	}()
 	defer func() {
 		if r := recover(); r != nil {
 			err := fmt.Errorf("name broker failed: %v", r)
 			b.err.Store(&err)
 		}
 	}()
-	err := w.setUp()
-	ready <- err
-	if err != nil {
-		return
-	}
+	ready <- nil
 	if err := w.serve(); err != nil {
 		b.err.Store(&err)
 	}

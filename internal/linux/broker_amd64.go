@@ -4,6 +4,10 @@ package linux
 
 import "golang.org/x/sys/unix"
 
+// largeFile is O_LARGEFILE, which the kernel adds to every open of a 64-bit
+// program but to no openat2.
+const largeFile = 0o100000
+
 const sysFstatat = unix.SYS_NEWFSTATAT
 
 // dispatch does the call nr, in its older forms that only this architecture has.

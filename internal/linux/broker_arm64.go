@@ -4,6 +4,10 @@ package linux
 
 import "golang.org/x/sys/unix"
 
+// largeFile is O_LARGEFILE, which the kernel adds to every open of a 64-bit
+// program but to no openat2.
+const largeFile = 0o400000
+
 const sysFstatat = unix.SYS_FSTATAT
 
 // dispatch does the call nr. This architecture has only the newer forms.

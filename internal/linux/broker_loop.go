@@ -165,9 +165,13 @@ func (w *worker) dropCreds() error {
 	return nil
 }
 
-func (w *worker) close() {
+// settle ends what answers calls later.
+func (w *worker) settle() {
 	close(w.stop)
 	w.waits.Wait()
+}
+
+func (w *worker) close() {
 	for i := range w.tasks {
 		w.tasks[i].forget()
 	}

@@ -92,6 +92,9 @@ func (w *worker) unlink(dirfd, addr, flags uint64) (int, unix.Errno) {
 	if e := w.locate(t, dirfd, addr); e != 0 {
 		return 0, e
 	}
+	if t.top && op == name.Rmdir {
+		return 0, unix.EBUSY
+	}
 	if v := w.names.Check(op, t.path(), false); v.Act != name.Allow {
 		if e := w.lstat(t); e != 0 {
 			return 0, e

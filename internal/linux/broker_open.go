@@ -8,12 +8,18 @@ import (
 	"github.com/bailey-run/bailey/internal/name"
 )
 
+// validFlags are the flags that open and openat look at (VALID_OPEN_FLAGS of
+// linux/fcntl.h); they ignore others, openat2 does not.
+const validFlags = unix.O_ACCMODE | unix.O_CREAT | unix.O_EXCL | unix.O_NOCTTY | unix.O_TRUNC | unix.O_APPEND | unix.O_NONBLOCK |
+	unix.O_SYNC | unix.O_DSYNC | unix.O_ASYNC | unix.O_DIRECT | unix.O_DIRECTORY | unix.O_NOFOLLOW | unix.O_NOATIME | unix.O_CLOEXEC |
+	unix.O_PATH | unix.O_TMPFILE | largeFile
+
 // tmpfileBit is O_TMPFILE without O_DIRECTORY.
 const tmpfileBit = unix.O_TMPFILE &^ unix.O_DIRECTORY
 
 // open is open, openat and creat.
 func (w *worker) open(dirfd, addr, flags64, mode64 uint64) (int, unix.Errno) {
-	flags := int(int32(flags64))
+	flags := int(int32(flags64)) & validFlags
 	mode := uint32(mode64) & 0o7777
 	op := name.Read
 	switch {
@@ -77,7 +83,6 @@ func (w *worker) openTarget(t *target, op name.Op, flags int, mode uint32) (int,
 		case e == unix.ENXIO && flags&unix.O_ACCMODE == unix.O_WRONLY && flags&unix.O_NONBLOCK == 0:
 			return 0, w.openFIFO(t, flags, e)
 		case e == unix.ELOOP && flags&unix.O_NOFOLLOW == 0:
-		case e == unix.ENOTDIR && flags&unix.O_DIRECTORY != 0 && flags&unix.O_NOFOLLOW == 0:
 		default:
 			return 0, e
 		}
@@ -124,15 +129,6 @@ func (w *worker) mayOpen(t *target, op name.Op, flags int) unix.Errno {
 // The caller's own flags are kept, so that every error is the kernel's; those
 // added keep the worker from waiting and from getting a controlling terminal.
 func (w *worker) openLast(t *target, op name.Op, flags int, mode uint32) (int, unix.Errno) {
-	if flags&unix.O_PATH != 0 && flags&unix.O_NOFOLLOW == 0 {
-		// With O_PATH a link opens; look first.
-		if e := w.lstat(t); e != 0 {
-			return -1, e
-		}
-		if w.stat.Mode&unix.S_IFMT == unix.S_IFLNK {
-			return -1, unix.ELOOP
-		}
-	}
 	if op == name.Create {
 		m, e := w.umask()
 		if e != 0 {
@@ -142,7 +138,8 @@ func (w *worker) openLast(t *target, op name.Op, flags int, mode uint32) (int, u
 	} else {
 		mode = 0
 	}
-	return w.openat(t.dir, t.bare(), w.quiet(flags)|unix.O_NOFOLLOW, mode)
+	w.how = unix.OpenHow{Flags: uint64(w.quiet(flags)), Mode: uint64(mode), Resolve: unix.RESOLVE_NO_SYMLINKS}
+	return w.openHow(t.dir, t.bare())
 }
 
 // quiet adds what keeps an open from acting on this process.
@@ -151,7 +148,7 @@ func (w *worker) quiet(flags int) int {
 	if flags&unix.O_PATH != 0 {
 		return flags
 	}
-	flags |= unix.O_NOCTTY
+	flags |= unix.O_NOCTTY | largeFile
 	if flags&(unix.O_CREAT|unix.O_EXCL) != unix.O_CREAT|unix.O_EXCL {
 		flags |= unix.O_NONBLOCK // an exclusively made file is a regular one
 	}

@@ -21,6 +21,7 @@ type target struct {
 	last  int  // where the last component starts in text
 	slash bool // it was followed by slashes: it must be a directory
 	dots  bool // it is ".", ".." or "/": no name of its own
+	top   bool // it is "/"
 	links int
 	slot  *dirSlot // what remembers dir, or nil
 
@@ -170,8 +171,12 @@ func (t *target) split() {
 	t.slash = n < t.n
 	t.n = n
 	t.last = bytes.LastIndexByte(t.text[:n], '/') + 1
-	switch string(t.text[t.last:n]) {
-	case "", ".", "..":
+	t.top = n == 1 && t.text[0] == '/'
+	if t.top {
+		t.text[1], t.text[2], t.n, t.slash = '.', 0, 2, false
+	}
+	switch string(t.text[t.last:t.n]) {
+	case ".", "..":
 		t.dots = true
 	default:
 		t.dots = false
@@ -186,9 +191,8 @@ const (
 
 func (w *worker) walkTo(t *target, base int) (e unix.Errno) {
 	if t.text[0] == '/' {
-		if t.n == 1 { // "/"
-			t.dir, t.last, t.n = w.cfg.Root, 1, 2
-			t.text[1], t.text[2] = '.', 0
+		if t.top {
+			t.dir = w.cfg.Root
 			return 0
 		}
 		t.dir, e = w.resolve(t, w.cfg.Root, t.last, resolveRoot)
@@ -203,7 +207,29 @@ func (w *worker) walkTo(t *target, base int) (e unix.Errno) {
 			return e
 		}
 	}
-	return w.walkFrom(t, base)
+	e = w.walkFrom(t, base)
+	if e == unix.ENOENT {
+		return w.walkDeleted(t, base)
+	}
+	return e
+}
+
+// walkDeleted climbs from a directory that has been removed and so has no real
+// path. It still has a parent, and the box's mounts end at the box's root.
+func (w *worker) walkDeleted(t *target, base int) unix.Errno {
+	if e := w.fstat(base); e != 0 || w.stat.Nlink != 0 {
+		return unix.ENOENT
+	}
+	n, e := w.realPath(base, t.real[:unix.PathMax])
+	if e != 0 {
+		return e
+	}
+	// Back to the text as it was: walkFrom has put the real path in front.
+	copy(t.text[:], t.text[n+1:t.n+1])
+	t.n -= n + 1
+	t.last -= n + 1
+	t.dir, e = w.resolve(t, base, t.last, unix.RESOLVE_NO_SYMLINKS|unix.RESOLVE_NO_MAGICLINKS)
+	return e
 }
 
 // resolve opens the first n bytes of t.text as a directory.

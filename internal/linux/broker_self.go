@@ -248,6 +248,9 @@ var publicProc = [...]string{"stat", "statm", "status", "cmdline", "comm", "cgro
 // task is the caller's own process, or the kernel asks again on each read.
 func (w *worker) mayOpenVirtual(t *target, op name.Op) unix.Errno {
 	if op != name.Read {
+		if e := w.lstat(t); e != 0 {
+			return e
+		}
 		return unix.EACCES
 	}
 	if uint32(w.fs.Type) != unix.PROC_SUPER_MAGIC {

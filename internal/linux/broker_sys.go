@@ -26,6 +26,11 @@ const maxRetries = 64
 
 func (w *worker) openat2(dir int, path *byte, flags int, resolve uint64) (int, unix.Errno) {
 	w.how = unix.OpenHow{Flags: uint64(flags), Resolve: resolve}
+	return w.openHow(dir, path)
+}
+
+// openHow is openat2 with w.how.
+func (w *worker) openHow(dir int, path *byte) (int, unix.Errno) {
 	for i := 0; ; i++ {
 		fd, _, e := unix.Syscall6(unix.SYS_OPENAT2, uintptr(dir), uintptr(unsafe.Pointer(path)), uintptr(unsafe.Pointer(&w.how)), unsafe.Sizeof(w.how), 0, 0)
 		if e != unix.EAGAIN || i >= maxRetries {

@@ -135,6 +135,7 @@ func (b *brokerBox) command(out *bytes.Buffer, args ...string) *exec.Cmd {
 	cmd.Env = append(cmd.Env, b.env...)
 	cmd.Dir = b.dir
 	cmd.Stdout, cmd.Stderr = out, out
+	cmd.WaitDelay = 5 * time.Second
 	if b.userns {
 		uid, gid := os.Getuid(), os.Getgid()
 		if uid == 0 {
@@ -172,7 +173,10 @@ func (b *brokerBox) start(cmd *exec.Cmd) error {
 	}
 	theirs := os.NewFile(uintptr(pair[1]), "theirs")
 	defer unix.Close(pair[0])
-	cmd.ExtraFiles = []*os.File{theirs}
+	if len(cmd.ExtraFiles) == 0 {
+		cmd.ExtraFiles = make([]*os.File, 1)
+	}
+	cmd.ExtraFiles[0] = theirs
 	if err := cmd.Start(); err != nil {
 		theirs.Close()
 		if b.userns && (errors.Is(err, unix.EPERM) || errors.Is(err, unix.ENOSPC)) {
@@ -195,12 +199,10 @@ func (b *brokerBox) start(cmd *exec.Cmd) error {
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	defer unix.Close(root)
 	proc, err := openProc()
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	defer unix.Close(proc)
 	m, err := name.Compile(b.rules)
 	if err != nil {
 		b.t.Fatal(err)
@@ -371,4 +373,21 @@ func TestBrokerRefuses(t *testing.T) {
 	}
 }
 
-func nameRoot(gitDir string) name.Root { return name.Root{Path: gitDir, Git: true} }
+// A broker leaves no descriptor open, and closes none twice.
+func TestBrokerDescriptors(t *testing.T) {
+	count := func() int {
+		list, err := os.ReadDir("/proc/self/fd")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(list)
+	}
+	b := newBrokerBox(t)
+	b.sh("true")
+	before := count()
+	b.sh(`mkdir -p a/b; for i in 1 2 3 4 5 6 7 8 9 10 11 12; do mkdir -p d$i/e; echo x > d$i/e/f; ln -s d$i/e l$i; echo y > l$i/g; ln -s g l$i/h; echo z >> l$i/h; mv d$i/e/f a/b; rm l$i/h; done
+mkfifo p; (echo x > p &) ; sleep 0.05; cat p; (echo x > p) >/dev/null 2>&1 & chmod 700 a; truncate -s 1 a/b/f; ln a/b/f k; cd a/b; cd ../..; > a/b/../c`)
+	if after := count(); after != before {
+		t.Errorf("%d descriptors before, %d after", before, after)
+	}
+}
