@@ -8,6 +8,7 @@ import (
 	"os"
 	"runtime"
 	"sync"
+	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -26,9 +27,9 @@ type Box struct {
 	lifeline *os.File // closing it ends the box
 	pid1     int
 	pid1FD   int
-	cgroup   string // the box's own directory, or ""
-	single   bool   // opened with its only command
-	stop     chan struct{}
+	cgroup   string      // the box's own directory, or ""
+	single   bool        // opened with its only command
+	watch    *time.Timer // of the memory, or nil
 
 	// Tier landlock only.
 	private     string // the directory that is HOME inside
@@ -54,7 +55,7 @@ const (
 // Open makes a box from p and, when first is not nil, starts first in it: one
 // fork and one list of system calls for both.
 func Open(p *plan.Plan, first *Command, o Options) (_ *Box, _ *Process, err error) {
-	b := &Box{plan: p, single: first != nil, options: o, procs: map[*Process]struct{}{}, pid1FD: -1, stop: make(chan struct{})}
+	b := &Box{plan: p, single: first != nil, options: o, procs: map[*Process]struct{}{}, pid1FD: -1}
 	defer func() {
 		if err != nil {
 			b.Close()
@@ -76,16 +77,20 @@ func Open(p *plan.Plan, first *Command, o Options) (_ *Box, _ *Process, err erro
 		return nil, nil, err
 	}
 	if p.Limits.Memory > 0 && b.cgroup == "" && b.pid1FD >= 0 {
-		go b.watchMemory(p.Limits.Memory, b.stop)
+		b.watchMemory(p.Limits.Memory)
 	}
 	return b, proc, nil
 }
 
 func (b *Box) open(first *Command) (*Process, error) {
 	g := b.options.Begun
+	if g != nil && !g.fits(b.plan) {
+		g.Abandon()
+		g = nil
+	}
 	if g == nil {
 		var err error
-		if g, err = begin(b.options.fault); err != nil {
+		if g, err = begin(b.options.fault, nil); err != nil {
 			return nil, err
 		}
 	}
@@ -97,16 +102,14 @@ func (b *Box) open(first *Command) (*Process, error) {
 		g.Abandon()
 		return nil, &SetupError{Step: fmt.Sprintf("check the plan: made for user %d and group %d", id.UID, id.GID), Errno: unix.EPERM}
 	}
+	l.tree.plan = b.plan
 	p := l.p
 	if l.byParent {
 		p.do("drop supplementary groups", unix.SYS_SETGROUPS, num(0), num(0))
+		l.command()
 	}
 	name := b.plan.Hostname
 	p.do("set the host name", unix.SYS_SETHOSTNAME, p.str(name), num(len(name)))
-	fork, pid := p.forkHere("start the command")
-	p.add("report the command", op{kind: opSend, args: [6]operand{num(msgPids), pid.operand(), num(1)}})
-	p.add("end", op{kind: opExit})
-	p.ops[fork].jump = len(p.ops)
 	if err := l.becomeCommand(); err != nil {
 		l.giveUp()
 		return nil, err
@@ -167,7 +170,10 @@ func (b *Box) launch(l *launch, flags uintptr) (*Process, error) {
 		}
 	}
 	helper := l.helper
-	_, nameErr := b.matcher() // while the child is busy
+	// While the child is busy: the name rules, and package os, which finds out with
+	// a child of its own whether the kernel has pidfds.
+	_, nameErr := b.matcher()
+	os.FindProcess(os.Getpid())
 	r := l.receive()
 	var ws unix.WaitStatus
 	wait4(helper, &ws)
@@ -251,7 +257,9 @@ func (b *Box) Close() error {
 		return nil
 	}
 	b.closed = true
-	close(b.stop)
+	if b.watch != nil {
+		b.watch.Stop()
+	}
 	for _, f := range b.watches {
 		f.Close()
 	}
@@ -323,15 +331,15 @@ func (l *launch) switchID() {
 // becomeCommand appends the life of the first process: it builds the file tree,
 // puts on the walls and becomes the command.
 func (l *launch) becomeCommand() error {
-	p := l.p
-	umask := p.call("clear the umask", unix.SYS_UMASK, num(0))
-	t := &tree{p: p, plan: l.b.plan, pidMax: l.pidMax()}
+	p, t := l.p, l.tree
 	if l.byParent {
-		t.switchID = l.switchID
+		l.umask = p.call("clear the umask", unix.SYS_UMASK, num(0))
+		t.switchID, t.pidMax = l.switchID, l.pidMax()
 	}
 	if err := t.build(); err != nil {
 		return err
 	}
+	umask := l.umask
 	p.do("restore the umask", unix.SYS_UMASK, umask.operand())
 	if l.cmd == nil {
 		// Nothing to run yet: the box stands, held open by pid 1.

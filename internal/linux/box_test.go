@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/bailey-run/bailey/internal/plan"
 )
 
@@ -38,14 +40,7 @@ func testPlan(t testing.TB) *plan.Plan {
 	add(plan.Node{Kind: plan.Data, Path: "/etc/passwd", Content: "root:x:0:0::/:/bin/sh\n"})
 	add(plan.Node{Kind: plan.Scratch, Path: "/tmp", Mode: 0o1777, Exec: true})
 	add(plan.Node{Kind: plan.Scratch, Path: "/home/dev", Mode: 0o755, Exec: true})
-	for _, d := range []string{"null", "zero", "full", "random", "urandom", "tty"} {
-		add(plan.Node{Kind: plan.Bind, Path: "/dev/" + d, Source: "/dev/" + d, Device: true})
-	}
-	add(plan.Node{Kind: plan.Devpts, Path: "/dev/pts"})
-	add(plan.Node{Kind: plan.Symlink, Path: "/dev/fd", Source: "/proc/self/fd"})
-	add(plan.Node{Kind: plan.Scratch, Path: "/dev/shm", Mode: 0o1777})
-	add(plan.Node{Kind: plan.Proc, Path: "/proc"})
-	add(plan.Node{Kind: plan.Mask, Path: "/proc/keys"})
+	p.Tree = append(p.Tree, plan.Fixed(present, false)...)
 	add(plan.Node{Kind: plan.Bind, Path: ws, Source: ws, Writable: true, Exec: true})
 	abi, err := landlockABI()
 	if err != nil {
@@ -90,6 +85,36 @@ func TestRun(t *testing.T) {
 		t.Fatalf("exit %d: %s", st.ExitCode(), out)
 	}
 	t.Log(out)
+}
+
+// TestBegun opens a box that was begun before its plan, one that has nothing to
+// do with what was begun, and none at all.
+func TestBegun(t *testing.T) {
+	for _, change := range []func(p *plan.Plan){func(*plan.Plan) {}, func(p *plan.Plan) { p.Tree[len(p.Tree)-3].Mode = 0o700 }} {
+		g, err := Begin()
+		if err != nil {
+			t.Fatal(err)
+		}
+		p := testPlan(t)
+		change(p)
+		b, proc, err := Open(p, &Command{Path: "/bin/sh", Args: []string{"sh", "-c", "echo x >/dev/null && ls /proc/self/ns >/dev/null && exit 9"}}, Options{Begun: g})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if st, err := proc.Wait(); err != nil || st.ExitCode() != 9 {
+			t.Errorf("%v, %v", st, err)
+		}
+		b.Close()
+	}
+	g, err := Begin()
+	if err != nil {
+		t.Fatal(err)
+	}
+	g.Abandon()
+	g.Abandon()
+	if pid, err := unix.Wait4(-1, nil, unix.WNOHANG, nil); err != unix.ECHILD {
+		t.Errorf("a child stays: pid %d, %v", pid, err)
+	}
 }
 
 func BenchmarkTrue(b *testing.B) {

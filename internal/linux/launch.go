@@ -6,10 +6,13 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"slices"
 	"strconv"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/bailey-run/bailey/internal/plan"
 )
 
 // launch is one fork being prepared, or waiting for the rest of its list.
@@ -21,6 +24,9 @@ type launch struct {
 	child  *os.File
 	helper int // pid of the fork, once there is one
 	report Report
+
+	tree  *tree
+	umask reg
 
 	byParent bool    // the id maps are written from outside
 	weak     bool    // tier landlock
@@ -34,7 +40,7 @@ func newLaunch(cmd *Command) (*launch, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make the control socket: %w", err)
 	}
-	return &launch{cmd: cmd, p: &program{control: uintptr(fds[1])},
+	return &launch{cmd: cmd, p: newProgram(uintptr(fds[1])),
 		own: os.NewFile(uintptr(fds[0]), "control"), child: os.NewFile(uintptr(fds[1]), "control")}, nil
 }
 
@@ -104,9 +110,11 @@ func (l *launch) giveUp() {
 	r := l.receive()
 	var ws unix.WaitStatus
 	wait4(l.helper, &ws)
-	if r.pids[0] > 0 {
-		unix.Kill(r.pids[0], unix.SIGKILL)
-		wait4(r.pids[0], &ws)
+	for _, pid := range []int{r.pids[1], r.pids[0]} { // the command first: pid 1 waits for it
+		if pid > 0 {
+			unix.Kill(pid, unix.SIGKILL)
+			wait4(pid, &ws)
+		}
 	}
 	l.helper = 0
 	l.settled()
@@ -124,9 +132,26 @@ type Begun struct {
 
 // Begin begins a box of tier full. An error means that this machine cannot have
 // one; whether that matters is for the plan to say.
-func Begin() (*Begun, error) { return begin(fault{}) }
+func Begin() (*Begun, error) { return begin(fault{}, plan.Fixed(present, false)) }
 
-func begin(f fault) (_ *Begun, err error) {
+func present(p string) bool {
+	var st unix.Stat_t
+	return unix.Lstat(p, &st) == nil
+}
+
+// fits says whether the plan has all that was built before it was there.
+func (g *Begun) fits(p *plan.Plan) bool {
+	for _, n := range g.l.tree.fixed {
+		if !slices.Contains(p.Tree, n) {
+			return false
+		}
+	}
+	return true
+}
+
+// begin builds the nodes in fixed ahead, where it can: a box of root's gets its
+// ids from the plan, and can make nothing before.
+func begin(f fault, fixed []plan.Node) (_ *Begun, err error) {
 	g := &Begun{}
 	defer func() {
 		if err != nil {
@@ -148,6 +173,7 @@ func begin(f fault) (_ *Begun, err error) {
 	g.lifeline = os.NewFile(uintptr(fds[1]), "lifeline")
 
 	l, p := g.l, g.l.p
+	l.tree = &tree{p: p}
 	// The signal mask that the child gets is this thread's.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
@@ -160,14 +186,25 @@ func begin(f fault) (_ *Begun, err error) {
 	p.do("enter a pid namespace", unix.SYS_UNSHARE, num(unix.CLONE_NEWPID))
 	fork, pid1 := p.forkHere("start pid 1")
 	p.add("report pid 1", op{kind: opSend, args: [6]operand{num(msgPids), pid1.operand(), num(0)}})
-	buf := p.buffer(1)
-	o := p.do("wait for the plan", unix.SYS_READ, word(p.control), p.bytes(buf), num(1))
-	o.judge, o.want = mustEqual, 1
+	if l.byParent {
+		// Without id maps nothing can be made yet.
+		l.wait()
+	} else {
+		l.command()
+	}
 	p.add("go on", op{kind: opJump})
 	skip := len(p.ops) - 1
 	p.ops[fork].jump = len(p.ops)
 	l.becomeInit(inner, g.init)
 	p.ops[skip].jump = len(p.ops)
+	if !l.byParent {
+		l.umask = p.call("clear the umask", unix.SYS_UMASK, num(0))
+		l.tree.begin()
+		if err := l.tree.fix(fixed); err != nil {
+			return nil, err
+		}
+		l.wait()
+	}
 	p.inject(f)
 	if err := p.publish(); err != nil {
 		return nil, err
@@ -181,6 +218,22 @@ func begin(f fault) (_ *Begun, err error) {
 	l.child.Close()
 	l.child = nil
 	return g, nil
+}
+
+// wait appends the wait for the plan.
+func (l *launch) wait() {
+	o := l.p.do("wait for the plan", unix.SYS_READ, word(l.p.control), l.p.bytes([]byte{0}), num(1))
+	o.judge, o.want = mustEqual, 1
+}
+
+// command appends the fork of the command, whose steps follow, and the end of
+// the helper.
+func (l *launch) command() {
+	p := l.p
+	fork, pid := p.forkHere("start the command")
+	p.add("report the command", op{kind: opSend, args: [6]operand{num(msgPids), pid.operand(), num(1)}})
+	p.add("end", op{kind: opExit})
+	p.ops[fork].jump = len(p.ops)
 }
 
 // Abandon ends a box that will have no plan. It may be called on nil, and on one

@@ -138,34 +138,36 @@ func errnoOf(err error) unix.Errno {
 // millisecond.
 const memoryInterval = 250 * time.Millisecond
 
-// watchMemory kills the box when it uses more than limit bytes. It ends when
-// stop is closed.
-func (b *Box) watchMemory(limit int64, stop <-chan struct{}) {
-	tick := time.NewTicker(memoryInterval)
-	defer tick.Stop()
-	root := -1
-	for {
-		select {
-		case <-stop:
-			return
-		case <-tick.C:
-		}
-		if root < 0 {
+// watchMemory kills the box when it is seen to use more than limit bytes. It
+// costs nothing before the first look.
+func (b *Box) watchMemory(limit int64) {
+	proc := -1
+	b.watch = time.AfterFunc(memoryInterval, func() {
+		if proc < 0 {
 			var err error
-			root, err = unix.Open("/proc/"+strconv.Itoa(b.pid1)+"/root/proc", unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+			proc, err = unix.Open("/proc/"+strconv.Itoa(b.pid1)+"/root/proc", unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 			if err != nil {
 				return // pid 1 is gone, and the box with it
 			}
-			defer unix.Close(root)
 		}
-		if used := memoryUsed(root); used > limit {
-			if b.options.Limit != nil {
-				b.options.Limit("memory", limit, used)
-			}
-			unix.PidfdSendSignal(b.pid1FD, unix.SIGKILL, nil, 0)
+		used := memoryUsed(proc)
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		if b.closed || used > limit {
+			unix.Close(proc)
+		}
+		if b.closed {
 			return
 		}
-	}
+		if used <= limit {
+			b.watch.Reset(memoryInterval)
+			return
+		}
+		if b.options.Limit != nil {
+			b.options.Limit("memory", limit, used)
+		}
+		unix.PidfdSendSignal(b.pid1FD, unix.SIGKILL, nil, 0)
+	})
 }
 
 // memoryUsed adds up the private memory of all processes that the procfs at dir

@@ -3,7 +3,6 @@
 package linux
 
 import (
-	"slices"
 	"syscall"
 	"unsafe"
 
@@ -33,6 +32,13 @@ type program struct {
 	shared           *program // what a child that shares our memory sees, after publish
 	injected, faults int      // tests: how far faults have been looked for
 	keep             []any    // buffers the list points into
+}
+
+// usualOps is room for the list of an ordinary plan; a larger one grows it.
+const usualOps = 512
+
+func newProgram(control uintptr) *program {
+	return &program{control: control, ops: make([]op, 0, usualOps), names: make([]string, 0, usualOps), keep: make([]any, 0, usualOps)}
 }
 
 // forkStack is the stack of a child that shares the program's memory. The whole
@@ -154,7 +160,9 @@ func (p *program) publish() error {
 	if p.nregs >= maxShared {
 		return errTooMany
 	}
-	p.shared.ops = slices.Clone(p.ops)
+	// What is appended later lands beyond this slice or in another array, and what
+	// is here already no longer changes.
+	p.shared.ops = p.ops[:len(p.ops):len(p.ops)]
 	return nil
 }
 

@@ -5,6 +5,7 @@ package linux
 import (
 	"fmt"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 	"unsafe"
@@ -36,11 +37,12 @@ type tree struct {
 	made    map[string]bool // directories of the root and scratch file systems that exist
 	binds   []string        // paths below which the host's files are seen
 	sources []reg           // sources[i] is the detached clone for plan.Tree[i]
-	skips   map[int][]int   // steps that may jump over the rest of node i
 	pidMax  int64           // bound on process numbers, 0 for none
 	masks   [2]reg          // an empty file, an empty directory: made when first needed
 	layers  int
-	late    []reg // mounts that become read-only when everything below them is there
+	root    reg
+	fixed   []plan.Node // already built
+	late    []reg       // mounts that become read-only when everything below them is there
 }
 
 func (p *program) attr(set, clear uint64) (operand, operand) {
@@ -82,10 +84,7 @@ func (t *tree) clone(n *plan.Node) reg {
 
 func bindAttr(n *plan.Node) uint64 {
 	set := uint64(attrBase)
-	if n.Device {
-		set = unix.MOUNT_ATTR_NOSUID
-	}
-	if !n.Writable && !n.Device {
+	if !n.Writable {
 		set |= unix.MOUNT_ATTR_RDONLY
 	}
 	if !n.Exec {
@@ -94,18 +93,23 @@ func bindAttr(n *plan.Node) uint64 {
 	return set
 }
 
+// source appends the steps that make a detached copy of what n binds.
+func (t *tree) source(n *plan.Node) reg {
+	fd := t.clone(n)
+	if !n.Device { // a device node obeys none of these
+		t.setattr(n.Source, fd, bindAttr(n), true)
+	}
+	return fd
+}
+
 // openSources appends the steps that pin everything of the host that will be
-// seen, before anything else is mounted: afterwards only these descriptors lead
-// to the host.
+// seen: afterwards only these descriptors lead to the host.
 func (t *tree) openSources() {
 	t.sources = make([]reg, len(t.plan.Tree))
 	for i := range t.plan.Tree {
-		n := &t.plan.Tree[i]
-		if n.Kind != plan.Bind || n.Pin {
-			continue
+		if n := &t.plan.Tree[i]; n.Kind == plan.Bind && !n.Pin && !t.isFixed(n) {
+			t.sources[i] = t.source(n)
 		}
-		t.sources[i] = t.clone(n)
-		t.setattr(n.Source, t.sources[i], bindAttr(n), true)
 	}
 }
 
@@ -290,8 +294,9 @@ func escapeOverlay(p string) string {
 	return strings.NewReplacer(`\`, `\\`, `:`, `\:`, `,`, `\,`).Replace(p)
 }
 
-func (t *tree) node(i int) error {
-	p, n := t.p, &t.plan.Tree[i]
+// node appends the steps for one node; src is the detached copy that it binds.
+func (t *tree) node(n *plan.Node, src reg) error {
+	p := t.p
 	if strings.IndexByte(n.Path, 0) >= 0 || strings.IndexByte(n.Source, 0) >= 0 {
 		return &SetupError{Step: fmt.Sprintf("check path %q", n.Path), Errno: unix.EINVAL}
 	}
@@ -318,7 +323,7 @@ func (t *tree) node(i int) error {
 			return nil
 		}
 		t.target(n.Path, isDir(n.Source))
-		t.attach(t.sources[i], n.Path)
+		t.attach(src, n.Path)
 		t.covered(n.Path, true)
 	case plan.Data, plan.Copy:
 		if n.Mode&^unix.S_IFMT == 0 {
@@ -378,26 +383,60 @@ func (t *tree) covered(inside string, foreign bool) {
 	}
 }
 
-// build appends everything from the first open to the moment when the old root
-// is gone and the new one is read-only.
-func (t *tree) build() error {
+// begin appends the root file system, with the working directory in it. Absolute
+// paths still lead to the old root until the very end.
+func (t *tree) begin() {
 	p := t.p
 	t.made = map[string]bool{}
 	p.do("make mounts private", unix.SYS_MOUNT, num(0), p.str("/"), num(0), num(unix.MS_REC|unix.MS_PRIVATE), num(0))
-	t.openSources()
-	if t.switchID != nil {
-		t.switchID()
-	}
-	size := "50%"
-	if t.plan.Limits.Scratch > 0 {
-		size = strconv.FormatInt(t.plan.Limits.Scratch+rootSize, 10)
-	}
-	root := t.fs("tmpfs", attrBase, "mode", "0755", "size", size)
-	p.do("mount the new root", unix.SYS_MOVE_MOUNT, root.operand(), p.bytes(empty), atCwd, p.str("/"), num(moveEmpty))
-	p.do("enter the new root", unix.SYS_FCHDIR, root.operand())
-	for i := range t.plan.Tree {
-		if err := t.node(i); err != nil {
+	t.root = t.fs("tmpfs", attrBase, "mode", "0755")
+	p.do("mount the new root", unix.SYS_MOVE_MOUNT, t.root.operand(), p.bytes(empty), atCwd, p.str("/"), num(moveEmpty))
+	p.do("enter the new root", unix.SYS_FCHDIR, t.root.operand())
+}
+
+// fix appends nodes that every plan is expected to have.
+func (t *tree) fix(nodes []plan.Node) error {
+	t.fixed = nodes
+	for i := range nodes {
+		n := &nodes[i]
+		var src reg
+		if n.Kind == plan.Bind {
+			src = t.source(n)
+		}
+		if err := t.node(n, src); err != nil {
 			return err
+		}
+	}
+	return nil
+}
+
+func (t *tree) isFixed(n *plan.Node) bool {
+	return slices.Contains(t.fixed, *n)
+}
+
+// build appends everything else, to the moment when the old root is gone and the
+// new one is read-only.
+func (t *tree) build() error {
+	p := t.p
+	if t.root == 0 {
+		// Opened as root's user still: what that user may reach is not what the
+		// box's user may.
+		t.openSources()
+		if t.switchID != nil {
+			t.switchID()
+		}
+		t.begin()
+	} else {
+		t.openSources()
+	}
+	if n := t.plan.Limits.Scratch; n > 0 {
+		t.resize(n + rootSize)
+	}
+	for i := range t.plan.Tree {
+		if n := &t.plan.Tree[i]; !t.isFixed(n) {
+			if err := t.node(n, t.sources[i]); err != nil {
+				return err
+			}
 		}
 	}
 	if t.masks[0] != 0 {
@@ -411,6 +450,16 @@ func (t *tree) build() error {
 	}
 	p.do("pivot into the new root", unix.SYS_PIVOT_ROOT, p.str("."), p.str("."))
 	p.do("detach the old root", unix.SYS_UMOUNT2, p.str("."), num(unix.MNT_DETACH))
-	t.setattr("the new root", root, attrBase|unix.MOUNT_ATTR_RDONLY, false)
+	t.setattr("the new root", t.root, attrBase|unix.MOUNT_ATTR_RDONLY, false)
 	return nil
+}
+
+// resize bounds the root file system, on which scratch space lies too.
+func (t *tree) resize(size int64) {
+	p := t.p
+	const emptyPath, cloexec = 8, 1 // FSPICK_EMPTY_PATH, FSPICK_CLOEXEC
+	ctx := p.call("pick the root file system", unix.SYS_FSPICK, t.root.operand(), p.bytes(empty), num(emptyPath|cloexec))
+	p.do("set its size", unix.SYS_FSCONFIG, ctx.operand(), num(unix.FSCONFIG_SET_STRING), p.str("size"), p.str(strconv.FormatInt(size, 10)), num(0))
+	p.do("bound the root file system", unix.SYS_FSCONFIG, ctx.operand(), num(unix.FSCONFIG_CMD_RECONFIGURE), num(0), num(0), num(0))
+	p.do("close the root file system", unix.SYS_CLOSE, ctx.operand())
 }

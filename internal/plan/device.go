@@ -18,34 +18,43 @@ const sysDir = "/sys/devices/system/cpu"
 
 var sysFiles = [...]string{"/sys/kernel/mm/transparent_hugepage/enabled", "/sys/kernel/mm/transparent_hugepage/hpage_pmd_size"}
 
-// devices puts /dev, /proc and the little of /sys that a box sees.
-func (c *compiler) devices() {
+// Fixed is the part of a tree that is the same for every policy: /dev and /proc,
+// as far as the host has them. A backend may build it before it has a plan. root
+// says that the box's processes are the host's user 0.
+func Fixed(exists func(string) bool, root bool) []Node {
+	var nodes []Node
 	from := builtin("devices")
 	for _, name := range deviceNames {
-		p := "/dev/" + name
-		if c.f.path(p).Exists {
-			c.t.put(Node{Kind: Bind, Path: p, Source: p, Device: true, From: from})
+		if p := "/dev/" + name; exists(p) {
+			nodes = append(nodes, Node{Kind: Bind, Path: p, Source: p, Device: true, From: from})
 		}
 	}
-	c.t.put(Node{Kind: Devpts, Path: "/dev/pts", From: from})
-	c.t.put(Node{Kind: Scratch, Path: "/dev/shm", Mode: 0o1777, From: from})
+	nodes = append(nodes, Node{Kind: Devpts, Path: "/dev/pts", From: from}, Node{Kind: Scratch, Path: "/dev/shm", Mode: 0o1777, From: from})
 	for _, l := range [...][2]string{{"ptmx", "pts/ptmx"}, {"fd", "/proc/self/fd"}, {"stdin", "/proc/self/fd/0"}, {"stdout", "/proc/self/fd/1"}, {"stderr", "/proc/self/fd/2"}} {
-		c.t.put(Node{Kind: Symlink, Path: "/dev/" + l[0], Source: l[1], From: from})
+		nodes = append(nodes, Node{Kind: Symlink, Path: "/dev/" + l[0], Source: l[1], From: from})
 	}
 
 	from = builtin("proc")
-	c.t.put(Node{Kind: Proc, Path: "/proc", From: from})
+	nodes = append(nodes, Node{Kind: Proc, Path: "/proc", From: from})
 	masks := procMasks[:]
-	if c.pl.Identity.HostUID == 0 {
+	if root {
 		masks = append(masks[:len(masks):len(masks)], procMasksRoot[:]...)
 	}
 	for _, p := range masks {
-		if c.f.path(p).Exists {
-			c.t.put(Node{Kind: Mask, Path: p, Mode: maskFile, From: from})
+		if exists(p) {
+			nodes = append(nodes, Node{Kind: Mask, Path: p, Mode: maskFile, From: from})
 		}
 	}
+	return nodes
+}
 
-	from = builtin("sys")
+// devices puts /dev, /proc and the little of /sys that a box sees.
+func (c *compiler) devices() {
+	for _, n := range Fixed(func(p string) bool { return c.f.path(p).Exists }, c.pl.Identity.HostUID == 0) {
+		c.t.put(n)
+	}
+
+	from := builtin("sys")
 	if c.f.path(sysDir).IsDir {
 		c.t.put(Node{Kind: Bind, Path: sysDir, Source: sysDir, From: from})
 	}
