@@ -99,7 +99,7 @@ func (c *dirCache) find(t *target, base baseID) bool {
 			continue
 		}
 		s.call = c.call
-		t.dir, t.own, t.slot = s.dir, false, s
+		t.dir, t.own, t.slot, t.long = s.dir, false, s, nil
 		t.nreal = copy(t.real[:], s.real[:s.nreal])
 		t.nreal += copy(t.real[t.nreal:], t.text[t.last:t.n])
 		return true

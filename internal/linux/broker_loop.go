@@ -82,6 +82,7 @@ type worker struct {
 	a, b             target // the one or two names of a call
 	dirs             dirCache
 	asked            [dirText]byte
+	entry            [nameMax + 1]byte
 	statx            unix.Statx_t
 	how              unix.OpenHow
 	stat             unix.Stat_t

@@ -194,6 +194,7 @@ func (w *worker) link(oldfd, oldp, newfd, newp, flags64 uint64) (int, unix.Errno
 	}
 	if fd >= 0 {
 		defer closeFD(fd)
+		from.long = nil
 		if from.nreal, e = w.realPath(fd, from.real[:unix.PathMax]); e != 0 {
 			return 0, e
 		}
@@ -240,7 +241,7 @@ func (w *worker) pinned(op name.Op, dirfd, addr uint64, follow bool) (int, unix.
 	if e == 0 && !w.valid() {
 		e = unix.EINTR
 	}
-	t.nreal = n
+	t.nreal, t.long = n, nil
 	if e == 0 && n > 0 && t.real[0] == '/' {
 		e = w.check(op, t, false)
 	}

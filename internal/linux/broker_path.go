@@ -27,9 +27,12 @@ type target struct {
 
 	real  [unix.PathMax + 260]byte // real path of dir, "/", last component
 	nreal int
+	long  []byte // the same, where it does not fit
 }
 
-func (t *target) reset() { t.dir, t.own, t.links, t.nreal, t.n, t.slot = -1, false, 0, 0, 0, nil }
+func (t *target) reset() {
+	t.dir, t.own, t.links, t.nreal, t.n, t.slot, t.long = -1, false, 0, 0, 0, nil, nil
+}
 
 func (t *target) drop() {
 	if t.own {
@@ -39,7 +42,12 @@ func (t *target) drop() {
 }
 
 // path is the name's real path, for the rules.
-func (t *target) path() []byte { return t.real[:t.nreal] }
+func (t *target) path() []byte {
+	if t.long != nil {
+		return t.long
+	}
+	return t.real[:t.nreal]
+}
 
 // name is the last component, with NUL; with its slash when there was one.
 func (t *target) name() *byte {
@@ -144,7 +152,14 @@ func (w *worker) walk(t *target, base int, ownBase bool, id baseID) unix.Errno {
 		return e
 	}
 	t.own = t.dir != w.cfg.Root && (t.dir != base || ownBase)
+	t.long = nil
 	size, e := w.realPath(t.dir, t.real[:unix.PathMax])
+	if e == unix.ENAMETOOLONG {
+		if t.long, e = w.longPath(t.dir); e == 0 {
+			t.long = append(append(t.long, '/'), t.text[t.last:t.n]...)
+		}
+		return e
+	}
 	if e != 0 {
 		return e
 	}
@@ -332,7 +347,7 @@ func (w *worker) whole(t *target) (int, unix.Errno) {
 				closeFD(fd)
 				return -1, e
 			}
-			t.nreal = n
+			t.nreal, t.long = n, nil
 			return fd, 0
 		}
 		fd, e := w.openat(t.dir, t.bare(), flags, 0)

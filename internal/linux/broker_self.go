@@ -172,7 +172,7 @@ func (w *worker) reopen(fd int, op name.Op, flags int) (int, unix.Errno) {
 	if e != 0 {
 		return 0, e
 	}
-	t.nreal = size
+	t.nreal, t.long = size, nil
 	if size > 0 && t.real[0] == '/' {
 		if e := w.check(op, t, false); e != 0 {
 			return 0, e
