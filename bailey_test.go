@@ -442,13 +442,14 @@ func TestTerminal(t *testing.T) {
 	c := sh(t, b, "tty; stty size; read line; echo got $line; test -t 2 || echo no terminal at 2")
 	var out bytes.Buffer
 	c.Stdout = &out
-	c.TTY = &bailey.TTY{Stdin: true, Stdout: true, Rows: 12, Cols: 34, NoEcho: true, Keys: strings.NewReader("typed\n")}
+	c.TTY = &bailey.TTY{Stdin: true, Stdout: true, Rows: 12, Cols: 34, Passive: true, Keys: strings.NewReader("typed\n")}
 	if err := c.Run(); err != nil {
 		t.Fatalf("%v: %s", err, &out)
 	}
-	want := "/dev/pts/0\r\n12 34\r\ngot typed\r\nno terminal at 2\r\n"
-	if out.String() != want {
-		t.Errorf("%q, want %q", out.String(), want)
+	want := "/dev/pts/0\n12 34\ngot typed\nno terminal at 2\n"
+	// Passive may come into force after the first line.
+	if got := strings.ReplaceAll(out.String(), "\r", ""); got != want {
+		t.Errorf("%q, want %q", got, want)
 	}
 	c = b.Command(t.Context(), "sh", "-c", "trap 'stty size; exit' WINCH; echo ready; while :; do sleep 0.01; done")
 	r, w, _ := os.Pipe()

@@ -87,8 +87,10 @@ type TTY struct {
 	// Keys is what is typed into the terminal. Nil is the command's Stdin, when
 	// that is a terminal, and nothing otherwise. Wait does not wait for its end.
 	Keys io.Reader
-	// NoEcho keeps the terminal from repeating what is typed into it.
-	NoEcho bool
+	// Passive keeps the terminal from repeating what is typed into it and from
+	// turning line ends into carriage return and line feed: for when another
+	// terminal outside does so.
+	Passive bool
 }
 
 // Process is the started process of a [Cmd].

@@ -224,8 +224,8 @@ func (p *plumbing) started(c *Cmd, term *os.File) {
 		if pollable, err := terminal.Pollable(term); err == nil {
 			term = pollable
 		}
-		if c.TTY.NoEcho {
-			terminal.NoEcho(term)
+		if c.TTY.Passive {
+			terminal.MakePassive(term)
 		}
 		p.term = term
 		p.parent = append(p.parent, term)

@@ -77,7 +77,7 @@ func (s *streams) terminal(in, out, errs bool) {
 	// In a pipeline the terminal belongs to the other programs as well, such as
 	// a pager: then its mode is left alone and only whole lines are read.
 	s.raw = out || s.screen != nil && !isPipe(a.out)
-	tty.NoEcho = !s.raw
+	tty.Passive = !s.raw
 	size := s.screen
 	if size == nil {
 		size = keys
@@ -140,13 +140,14 @@ func (s *streams) result(err error) error {
 	return exitCode(exitSignalled + int(ws.Signal()))
 }
 
-// raise ends bailey by the signal that Ctrl-C ended the command with: a shell
-// stops its loop only when it sees that. Other signals are told by exit code.
+// raise ends bailey by the signal that Ctrl-C ended the command with, and tells it
+// to the whole foreground job, as the terminal would have done: a shell stops its
+// loop only when it sees both. Other signals are told by exit code.
 func (s *streams) raise() {
 	ws, ok := s.cmd.ProcessState.Sys().(syscall.WaitStatus)
-	if s.raw && ok && ws.Signaled() && ws.Signal() == syscall.SIGINT {
+	if s.raw && ok && ws.Signaled() && ws.Signal() == syscall.SIGINT && s.keyboard.Foreground() {
 		signal.Reset(os.Interrupt)
-		syscall.Kill(os.Getpid(), syscall.SIGINT)
+		syscall.Kill(0, syscall.SIGINT)
 	}
 }
 

@@ -45,21 +45,21 @@ func NewKeyboard(f *os.File, raw bool) *Keyboard {
 func (k *Keyboard) enter() {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if k.wantRaw && !k.done && k.saved == nil && k.foreground() {
+	if k.wantRaw && !k.done && k.saved == nil && k.Foreground() {
 		k.saved, _ = term.MakeRaw(int(k.f.Fd()))
 	}
 }
 
-// foreground says whether bailey's job is the terminal's foreground job. When the
+// Foreground says whether bailey's job is the terminal's foreground job. When the
 // terminal is not the controlling one there are no jobs.
-func (k *Keyboard) foreground() bool {
+func (k *Keyboard) Foreground() bool {
 	pgrp, err := unix.IoctlGetInt(int(k.f.Fd()), unix.TIOCGPGRP)
 	return err != nil || pgrp == unix.Getpgrp()
 }
 
 // ours says whether the next key may be read.
 func (k *Keyboard) ours() bool {
-	if !k.foreground() {
+	if !k.Foreground() {
 		return false
 	}
 	k.enter()
@@ -120,7 +120,7 @@ func (k *Keyboard) leave(flush bool) {
 	if k.saved == nil {
 		return
 	}
-	if k.foreground() { // else changing the terminal would stop us, and it is not ours
+	if k.Foreground() { // else changing the terminal would stop us, and it is not ours
 		if flush {
 			flushInput(int(k.f.Fd()))
 		}
@@ -155,15 +155,16 @@ func SetSize(f *os.File, rows, cols uint16) error {
 	})
 }
 
-// NoEcho stops a terminal from echoing what is typed into it: for when the
-// person's terminal does so already.
-func NoEcho(f *os.File) error {
+// MakePassive stops a terminal from echoing what is typed into it and from
+// translating line ends: for when the person's terminal does so already.
+func MakePassive(f *os.File) error {
 	return control(f, func(fd int) error {
 		t, err := unix.IoctlGetTermios(fd, getTermios)
 		if err != nil {
 			return err
 		}
 		t.Lflag &^= unix.ECHO
+		t.Oflag &^= unix.OPOST
 		return unix.IoctlSetTermios(fd, setTermios, t)
 	})
 }
