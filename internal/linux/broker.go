@@ -34,6 +34,12 @@ type brokerConfig struct {
 	Proc  int           // O_PATH descriptor of this process's own /proc
 	Names *name.Matcher // the rules
 
+	// Write and Read are the directories and files below which anything may be
+	// written, or read, whatever Names say. Nil leaves it to the box's mounts; a
+	// box that shares this process's mounts cannot have nil, because Landlock does
+	// not hold for the worker.
+	Write, Read []string
+
 	HostUID, HostGID int  // who the box is, outside
 	DropCreds        bool // become HostUID and HostGID and give up all capabilities (started by root)
 

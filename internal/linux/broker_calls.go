@@ -41,6 +41,20 @@ func (w *worker) dispatchAt(nr int, a *[6]uint64) (int, unix.Errno) {
 		return w.setxattr(atCWD, a[0]|nullPath(a[0]), a[1], a[2], a[3], a[4], false)
 	case unix.SYS_FSETXATTR:
 		return w.setxattr(a[0], 0, a[1], a[2], a[3], a[4], false)
+	case unix.SYS_FCHOWNAT:
+		return w.chown(a[0], a[1], a[2], a[3], uint64(uint32(a[4])))
+	case unix.SYS_FCHOWN:
+		return w.chown(a[0], 0, a[1], a[2], unix.AT_EMPTY_PATH)
+	case unix.SYS_UTIMENSAT:
+		return w.utimens(a[0], a[1], a[2], uint64(uint32(a[3])))
+	case unix.SYS_REMOVEXATTR:
+		return w.removexattr(atCWD, a[0]|nullPath(a[0]), a[1], true)
+	case unix.SYS_LREMOVEXATTR:
+		return w.removexattr(atCWD, a[0]|nullPath(a[0]), a[1], false)
+	case unix.SYS_FREMOVEXATTR:
+		return w.removexattr(a[0], 0, a[1], false)
+	case sysRemovexattrat:
+		return 0, unix.ENOSYS
 	case sysSetxattrat:
 		return 0, unix.ENOSYS // arguments in memory; programs take the older ones
 	case unix.SYS_UMASK:
@@ -49,5 +63,8 @@ func (w *worker) dispatchAt(nr int, a *[6]uint64) (int, unix.Errno) {
 	return 0, unix.EPERM
 }
 
-// sysSetxattrat has the same number everywhere.
-const sysSetxattrat = 463
+// These have the same numbers everywhere.
+const (
+	sysSetxattrat    = 463
+	sysRemovexattrat = 466
+)

@@ -3,6 +3,7 @@
 package linux
 
 import (
+	"errors"
 	"fmt"
 	"runtime"
 	"sync"
@@ -129,6 +130,11 @@ func (w *worker) setUp() error {
 	if _, _, e := unix.RawSyscall(unix.SYS_FCHDIR, uintptr(fd), 0, 0); e != 0 {
 		return fmt.Errorf("enter own descriptors: %w", e)
 	}
+	if w.cfg.Write == nil || w.cfg.Read == nil {
+		if same, err := w.sameMount(); err != nil || same {
+			return errors.Join(errors.New("a box without mounts of its own needs the places it may write and read"), err)
+		}
+	}
 	if w.cfg.DropCreds {
 		if err := w.dropCreds(); err != nil {
 			return err
@@ -137,6 +143,16 @@ func (w *worker) setUp() error {
 	// Not an error where the kernel is older (6.6): then each call only costs more.
 	unix.RawSyscall(unix.SYS_IOCTL, uintptr(w.listener), ioctlNotifSetFlags, notifSyncWakeUp)
 	return nil
+}
+
+// sameMount reports whether the box's root is this process's own.
+func (w *worker) sameMount() (bool, error) {
+	box, ok := w.identify(w.cfg.Root, cstr("\x00"), unix.AT_EMPTY_PATH)
+	own, ok2 := w.identify(w.cfg.Root, cstr("/\x00"), 0)
+	if !ok || !ok2 {
+		return false, errors.New("mounts have no identity on this kernel")
+	}
+	return box == own, nil
 }
 
 // dropCreds makes the thread, and only it, act as the box's user. The effective
@@ -285,9 +301,34 @@ func (w *worker) deny(op name.Op, path []byte, v name.Verdict) unix.Errno {
 
 // check asks the rules about the name in t.
 func (w *worker) check(op name.Op, t *target, dir bool) unix.Errno {
-	v := w.names.Check(op, t.path(), dir)
+	v := w.verdict(op, t.path(), dir)
 	if v.Act == name.Allow {
 		return 0
 	}
 	return w.deny(op, t.path(), v)
+}
+
+// verdict asks the rules, after the places the box may write at all.
+func (w *worker) verdict(op name.Op, path []byte, dir bool) name.Verdict {
+	if v := w.outside(op, path); v.Act != name.Allow {
+		return v
+	}
+	return w.names.Check(op, path, dir)
+}
+
+// outside refuses what the box's mounts would refuse, where it has none of its own.
+func (w *worker) outside(op name.Op, path []byte) name.Verdict {
+	places, hint := w.cfg.Write, "this box may not write there"
+	if op == name.Read {
+		places, hint = w.cfg.Read, "this box may not read there"
+	}
+	if places == nil {
+		return name.Verdict{}
+	}
+	for _, p := range places {
+		if p == "/" || len(path) >= len(p) && string(path[:len(p)]) == p && (len(path) == len(p) || path[len(p)] == '/') {
+			return name.Verdict{}
+		}
+	}
+	return name.Verdict{Act: name.Refuse, Errno: unix.EACCES, Rule: "places", Hint: hint}
 }

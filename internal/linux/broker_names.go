@@ -3,8 +3,6 @@
 package linux
 
 import (
-	"unsafe"
-
 	"golang.org/x/sys/unix"
 
 	"github.com/bailey-run/bailey/internal/name"
@@ -18,7 +16,7 @@ import (
 
 // exists turns a refusal into EEXIST where the kernel would have said so first.
 func (w *worker) makes(op name.Op, t *target) unix.Errno {
-	v := w.names.Check(op, t.path(), true)
+	v := w.verdict(op, t.path(), true)
 	if v.Act == name.Allow {
 		return 0
 	}
@@ -95,7 +93,7 @@ func (w *worker) unlink(dirfd, addr, flags uint64) (int, unix.Errno) {
 	if t.top && op == name.Rmdir {
 		return 0, unix.EBUSY
 	}
-	if v := w.names.Check(op, t.path(), false); v.Act != name.Allow {
+	if v := w.verdict(op, t.path(), false); v.Act != name.Allow {
 		if e := w.lstat(t); e != 0 {
 			return 0, e
 		}
@@ -142,11 +140,11 @@ func (w *worker) rename(oldfd, oldp, newfd, newp, flags64 uint64) (int, unix.Err
 // first, which is the stricter answer and mostly Allow; only a refusal costs a
 // look at what it really is.
 func (w *worker) moves(op name.Op, t, from *target) name.Verdict {
-	v := w.names.Check(op, t.path(), true)
+	v := w.verdict(op, t.path(), true)
 	if v.Act == name.Allow || w.isDir(from) || op == name.Exchange && w.isDir(t) {
 		return v
 	}
-	return w.names.Check(op, t.path(), false)
+	return w.verdict(op, t.path(), false)
 }
 
 func (w *worker) isDir(t *target) bool {
@@ -215,130 +213,4 @@ func (w *worker) link(oldfd, oldp, newfd, newp, flags64 uint64) (int, unix.Errno
 		return 0, call(unix.SYS_LINKAT, uintptr(w.fds), ptr(w.fdName(fd)), uintptr(to.dir), ptr(to.name()), unix.AT_SYMLINK_FOLLOW)
 	}
 	return 0, call(unix.SYS_LINKAT, uintptr(from.dir), ptr(from.name()), uintptr(to.dir), ptr(to.name()), 0)
-}
-
-// pinned finds the file a call names, for a change to the file itself: by path,
-// or with a null addr by descriptor. The rules are asked about its real path, and
-// about the name used, which may be a protected link.
-func (w *worker) pinned(op name.Op, dirfd, addr uint64, follow bool) (int, unix.Errno) {
-	t := &w.a
-	fd, e := -1, unix.Errno(0)
-	if addr == 0 {
-		fd, e = w.callerFD(int32(dirfd), 0)
-	} else if e = w.fetch(t, addr); e != 0 {
-		return -1, e
-	} else if n, ok := w.selfFD(t.text[:t.n]); ok && follow {
-		fd, e = w.callerFD(n, 0)
-	} else if e = w.descend(t, dirfd); e == 0 {
-		if e = w.check(op, t, false); e == 0 {
-			fd, e = w.pin(t, follow)
-		}
-	}
-	if e != 0 {
-		return -1, e
-	}
-	n, e := w.realPath(fd, t.real[:unix.PathMax])
-	if e == 0 && !w.valid() {
-		e = unix.EINTR
-	}
-	t.nreal, t.long = n, nil
-	if e == 0 && n > 0 && t.real[0] == '/' {
-		e = w.check(op, t, false)
-	}
-	if e == 0 && w.virtual(fd) {
-		e = unix.EACCES
-	}
-	if e != 0 {
-		closeFD(fd)
-		return -1, e
-	}
-	return fd, 0
-}
-
-func (w *worker) truncate(addr, size uint64) (int, unix.Errno) {
-	if int64(size) < 0 {
-		return 0, unix.EINVAL
-	}
-	fd, e := w.pinned(name.Truncate, atCWD, addr|nullPath(addr), true)
-	if e != 0 {
-		return 0, e
-	}
-	defer closeFD(fd)
-	// The worker's own limit on file sizes is not the caller's.
-	var lim [2]uint64
-	if _, _, e := unix.RawSyscall6(unix.SYS_PRLIMIT64, uintptr(w.req.pid), unix.RLIMIT_FSIZE, 0, uintptr(unsafe.Pointer(&lim)), 0, 0); e == 0 && size > lim[0] {
-		if w.fstat(fd) != 0 || size > uint64(w.stat.Size) {
-			return 0, unix.EFBIG
-		}
-	}
-	return 0, call(unix.SYS_TRUNCATE, ptr(w.fdName(fd)), uintptr(size), 0, 0, 0)
-}
-
-// atCWD is AT_FDCWD as an argument.
-const atCWD = ^uint64(99)
-
-// nullPath keeps a null pointer from being taken for "by descriptor": address 1
-// is as unreadable.
-func nullPath(addr uint64) uint64 {
-	if addr == 0 {
-		return 1
-	}
-	return 0
-}
-
-// chmod is chmod, fchmodat and fchmodat2. They come here only when the mode
-// makes something executable.
-func (w *worker) chmod(dirfd, addr, mode, flags uint64) (int, unix.Errno) {
-	if flags&^(unix.AT_SYMLINK_NOFOLLOW|unix.AT_EMPTY_PATH) != 0 {
-		return 0, unix.EINVAL
-	}
-	fd, e := w.pinned(name.Chmod, dirfd, addr|nullPath(addr), flags&unix.AT_SYMLINK_NOFOLLOW == 0)
-	if e == unix.ENOENT && flags&unix.AT_EMPTY_PATH != 0 && w.a.n == 0 {
-		fd, e = w.pinned(name.Chmod, dirfd, 0, false)
-	}
-	return w.chmodFD(fd, mode, e)
-}
-
-func (w *worker) fchmod(fd, mode uint64) (int, unix.Errno) {
-	got, e := w.pinned(name.Chmod, fd, 0, false)
-	return w.chmodFD(got, mode, e)
-}
-
-func (w *worker) chmodFD(fd int, mode uint64, e unix.Errno) (int, unix.Errno) {
-	if e != 0 {
-		return 0, e
-	}
-	defer closeFD(fd)
-	return 0, call(unix.SYS_FCHMODAT, uintptr(w.fds), ptr(w.fdName(fd)), uintptr(mode), 0, 0)
-}
-
-// Limits of linux/limits.h.
-const (
-	xattrNameMax = 255
-	xattrSizeMax = 65536
-)
-
-// setxattr is setxattr and lsetxattr, and fsetxattr with a null addr.
-func (w *worker) setxattr(dirfd, addr, key, value, size, flags uint64, follow bool) (int, unix.Errno) {
-	if size > xattrSizeMax {
-		return 0, unix.E2BIG
-	}
-	n, e := w.readString(key, w.text[:])
-	if e != 0 && e != unix.ENAMETOOLONG {
-		return 0, e
-	}
-	if e != 0 || n == 0 || n > xattrNameMax {
-		return 0, unix.ERANGE
-	}
-	data := make([]byte, size+1)
-	if got, e := w.readMemory(value, data[:size]); e != 0 || uint64(got) != size {
-		return 0, unix.EFAULT
-	}
-	fd, e := w.pinned(name.Chmod, dirfd, addr, follow)
-	if e != 0 {
-		return 0, e
-	}
-	defer closeFD(fd)
-	_, _, e = unix.Syscall6(unix.SYS_SETXATTR, ptr(w.fdName(fd)), ptr(&w.text[0]), uintptr(unsafe.Pointer(&data[0])), uintptr(size), uintptr(uint32(flags)), 0)
-	return 0, e
 }

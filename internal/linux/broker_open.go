@@ -99,7 +99,7 @@ func (w *worker) openTarget(t *target, op name.Op, flags int, mode uint32) (int,
 
 // mayOpen asks the rules. It may answer the call itself.
 func (w *worker) mayOpen(t *target, op name.Op, flags int) unix.Errno {
-	v := w.names.Check(op, t.path(), false)
+	v := w.verdict(op, t.path(), false)
 	switch v.Act {
 	case name.Allow:
 	case name.GuardPointer:
@@ -207,6 +207,9 @@ func (w *worker) openTmpfile(t *target, flags int, mode uint32) (int, unix.Errno
 	defer closeFD(dir)
 	if e := w.check(name.Read, t, true); e != 0 {
 		return 0, e
+	}
+	if v := w.outside(name.Create, t.path()); v.Act != name.Allow {
+		return 0, w.deny(name.Create, t.path(), v)
 	}
 	m, e := w.umask()
 	if e != 0 {

@@ -99,6 +99,7 @@ type brokerBox struct {
 	umask   bool
 	userns  bool // in a user namespace of its own; for root as nobody
 	env     []string
+	write   []string // the only places that may be written; nil for all
 
 	mu      sync.Mutex
 	denials []Denial
@@ -207,7 +208,12 @@ func (b *brokerBox) start(cmd *exec.Cmd) error {
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	cfg := brokerConfig{Root: root, Proc: proc, Names: m, Umask: b.umask, Denied: func(d Denial) {
+	everywhere := []string{"/"}
+	write := b.write
+	if write == nil {
+		write = everywhere
+	}
+	cfg := brokerConfig{Root: root, Proc: proc, Names: m, Write: write, Read: everywhere, Umask: b.umask, Denied: func(d Denial) {
 		b.mu.Lock()
 		defer b.mu.Unlock()
 		b.denials = append(b.denials, d)
@@ -370,6 +376,45 @@ func TestBrokerRefuses(t *testing.T) {
 		if !b.refused(rule) {
 			t.Errorf("no denial of %q in %d", rule, len(b.denials))
 		}
+	}
+}
+
+// Without mounts of its own a box is held to places, by the broker alone.
+func TestBrokerPlaces(t *testing.T) {
+	b := newBrokerBox(t)
+	b.profile.Metadata = true
+	b.write = []string{b.dir + "/in", "/dev/null"}
+	os.Mkdir(b.dir+"/in", 0o755)
+	os.WriteFile(b.dir+"/out", nil, 0o644)
+	out := b.sh(`cd in; echo x > f; echo > /dev/null; mkdir d; mv f d/g; ln d/g h; touch -d 2020-01-01 h; chmod 600 h; chown "$(id -u)" h; stat -c '%y %a' h; cp -p h i; rm i`)
+	if !strings.Contains(out, "2020-01-01 00:00:00.000000000 +0000 600") {
+		t.Error(out)
+	}
+	for _, script := range []string{"echo x > new", "echo x >> out", "chmod 600 out", "touch out", "mv out in", "mv in/h h", "ln out in/o", "ln in/h o", "rm out", "mkdir inn", "ln -s x in2", "truncate -s 1 out",
+		"python3 -c 'import os; os.open(\".\", os.O_TMPFILE|os.O_RDWR)'", "exec 3<out; echo x > /proc/self/fd/3", "mv in in3", "chmod 700 ."} {
+		if out, err := b.run("sh", "-ec", script); err == nil {
+			t.Errorf("%s succeeded: %s", script, out)
+		}
+	}
+}
+
+func TestBrokerNeedsPlaces(t *testing.T) {
+	m, err := name.Compile(name.Rules{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	root, err := unix.Open("/", unix.O_PATH|unix.O_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(root)
+	proc, err := openProc()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(proc)
+	if _, err := startBroker(-1, brokerConfig{Root: root, Proc: proc, Names: m}); err == nil || !strings.Contains(err.Error(), "places") {
+		t.Errorf("got %v", err)
 	}
 }
 

@@ -28,7 +28,7 @@ type globEdge struct {
 type reach uint8
 
 const (
-	clear  reach = iota
+	apart  reach = iota
 	inside       // the path, or a directory above it, matches
 	above        // the path is a leading part of what a pattern names
 	beside       // the path lies where a "**" inside a pattern may yet lead to a match
@@ -52,7 +52,7 @@ func (t *trie) match(rel []byte) (*rule, reach) {
 // matchRooted is match without the patterns that start anywhere.
 func (t *trie) matchRooted(path []byte) (*rule, reach) {
 	if t.lit == nil && t.globs == nil {
-		return nil, clear
+		return nil, apart
 	}
 	var a, b [maxActive]*trie
 	return t.run(path, append(a[:0], t), b[:0])
@@ -86,16 +86,16 @@ func (t *trie) run(rel []byte, active, next []*trie) (*rule, reach) {
 		}
 		active, next = next, active
 		if len(active) == 0 {
-			return nil, clear
+			return nil, apart
 		}
 	}
 	var r *rule
-	how := clear
+	how := apart
 	for _, n := range active {
 		switch {
 		case n == t || n.float:
 		case n.loop:
-			if how == clear {
+			if how == apart {
 				r, how = n.any, beside
 			}
 		default:
