@@ -3,6 +3,7 @@ package bailey
 import (
 	"github.com/bailey-run/bailey/internal/layers"
 	"github.com/bailey-run/bailey/internal/linux"
+	"github.com/bailey-run/bailey/internal/plan"
 )
 
 // ahead begins a box while its plan is being made: making namespaces keeps the
@@ -11,10 +12,7 @@ type ahead struct {
 	begun chan *linux.Begun // nil when nothing was begun, or it was taken
 }
 
-// prepare makes a plan, and meanwhile begins the box it most likely asks for. What
-// is begun is a fork that holds a copy of every descriptor of this process until
-// it gets its plan; so nothing here may wait for the end of a pipe meanwhile, as
-// the probes of the kernel do.
+// prepare makes a plan, and meanwhile begins the box it most likely asks for.
 func (a *ahead) prepare(cfg Config) (*Plan, error) {
 	facts, err := layers.Look(cfg.Dir)
 	if err != nil {
@@ -24,7 +22,7 @@ func (a *ahead) prepare(cfg Config) (*Plan, error) {
 		a.begun = make(chan *linux.Begun, 1)
 		go func() {
 			// An error here is an error again when the box is opened.
-			g, _ := linux.Begin()
+			g, _ := linux.Begin(plan.IdentityOf(facts))
 			a.begun <- g
 		}()
 	}

@@ -90,7 +90,7 @@ func (b *Box) open(first *Command) (*Process, error) {
 	}
 	if g == nil {
 		var err error
-		if g, err = begin(b.options.fault, nil); err != nil {
+		if g, err = begin(b.plan.Identity, b.options.fault, nil); err != nil {
 			return nil, err
 		}
 	}
@@ -98,16 +98,8 @@ func (b *Box) open(first *Command) (*Process, error) {
 	l.b, l.cmd = b, first
 	b.init, b.lifeline = g.init, g.lifeline
 	defer l.close()
-	if id := b.plan.Identity; !l.byParent && (id.UID != os.Getuid() || id.GID != os.Getgid()) {
-		g.Abandon()
-		return nil, &SetupError{Step: fmt.Sprintf("check the plan: made for user %d and group %d", id.UID, id.GID), Errno: unix.EPERM}
-	}
 	l.tree.plan = b.plan
 	p := l.p
-	if l.byParent {
-		p.do("drop supplementary groups", unix.SYS_SETGROUPS, num(0), num(0))
-		l.command()
-	}
 	name := b.plan.Hostname
 	p.do("set the host name", unix.SYS_SETHOSTNAME, p.str(name), num(len(name)))
 	if err := l.becomeCommand(); err != nil {
@@ -163,11 +155,13 @@ func (b *Box) launch(l *launch, flags uintptr) (*Process, error) {
 			l.giveUp()
 			return nil, err
 		}
-		mapErr = l.release(b.cgroup)
 	} else {
 		if err := l.fork(flags); err != nil {
 			return nil, err
 		}
+	}
+	if l.coming != nil {
+		mapErr = l.release(b.cgroup)
 	}
 	helper := l.helper
 	// While the child is busy: the name rules, and package os, which finds out with
@@ -189,7 +183,7 @@ func (b *Box) launch(l *launch, flags uintptr) (*Process, error) {
 		proc = newProcess(b, r.pids[1], r.terminal)
 	}
 	fail := func(err error) (*Process, error) {
-		if r.listener >= 0 {
+		if r.listener > 0 {
 			unix.Close(r.listener)
 		}
 		if proc != nil {
@@ -201,7 +195,7 @@ func (b *Box) launch(l *launch, flags uintptr) (*Process, error) {
 	switch {
 	case nameErr != nil:
 		return fail(nameErr)
-	case mapErr != nil && errors.Is(r.err, unix.Errno(0)): // the child only saw that no maps came
+	case mapErr != nil && (r.err == nil || errors.Is(r.err, unix.Errno(0))): // the child only saw that nothing came
 		return fail(mapErr)
 	case r.err != nil:
 		return fail(r.err)
@@ -224,7 +218,7 @@ func (b *Box) launch(l *launch, flags uintptr) (*Process, error) {
 		delete(b.procs, proc)
 		return nil, &ExecError{Path: l.cmd.Path, Errno: r.exec}
 	}
-	if r.listener >= 0 {
+	if r.listener > 0 {
 		go b.serve(r.listener, proc.PID)
 	}
 	return proc, nil
@@ -332,9 +326,9 @@ func (l *launch) switchID() {
 // puts on the walls and becomes the command.
 func (l *launch) becomeCommand() error {
 	p, t := l.p, l.tree
+	t.pidMax = l.pidMax()
 	if l.byParent {
-		l.umask = p.call("clear the umask", unix.SYS_UMASK, num(0))
-		t.switchID, t.pidMax = l.switchID, l.pidMax()
+		t.switchID = l.switchID
 	}
 	if err := t.build(); err != nil {
 		return err
@@ -360,6 +354,9 @@ func (l *launch) confine(rules []pathRule) error {
 	}
 	p.do("change to directory "+dir, unix.SYS_CHDIR, p.str(dir))
 	c := &confiner{p: p, plan: pl, cmd: l.cmd, weak: l.weak}
+	if l.coming != nil {
+		c.received = l.received
+	}
 	p.do("start a session", unix.SYS_SETSID)
 	if err := c.stdio(); err != nil {
 		return err
@@ -404,52 +401,60 @@ func (l *launch) filter() error {
 // result is what a child reported.
 type result struct {
 	pids     [2]int
+	up       bool // pid 1 or the guard runs
 	ready    bool
 	exec     unix.Errno
 	err      error
 	terminal *os.File
-	listener int // or -1
+	listener int // 0 for none: the supervisor's own stdin is never one
 }
 
 // receive reads reports until every process that could send one is gone or has
 // become something else.
-func (l *launch) receive() (r result) {
-	r.listener = -1
-	fd := int(l.own.Fd())
+func (l *launch) receive() result {
+	r := l.early
+	for l.next(&r) {
+	}
+	return r
+}
+
+// next reads one report into r, and says whether there was one.
+func (l *launch) next(r *result) bool {
 	var m message
 	buf := unsafe.Slice((*byte)(unsafe.Pointer(&m)), messageSize)
 	oob := make([]byte, unix.CmsgSpace(4))
-	for {
-		n, oobn, _, _, err := unix.Recvmsg(fd, buf, oob, unix.MSG_CMSG_CLOEXEC)
-		// ECONNRESET says, once, that the child ended without reading all; what it
-		// said is still there.
-		if err == unix.EINTR || err == unix.ECONNRESET {
-			continue
-		}
-		if err != nil || n == 0 {
-			return r
-		}
-		if n != messageSize {
-			r.err = &SetupError{Step: "read the child's report", Errno: unix.EBADMSG}
-			continue
-		}
-		switch m.kind {
-		case msgFailed:
-			if r.err == nil {
-				r.err = &SetupError{Step: l.p.stepName(m.index), Errno: unix.Errno(m.errno), index: int(m.index)}
-			}
-		case msgPids:
-			if m.index < 2 {
-				r.pids[m.index] = int(m.value)
-			}
-		case msgReady:
-			r.ready = true
-		case msgExec:
-			r.exec = unix.Errno(m.errno)
-		case msgFile:
-			l.file(&r, m.value, oob[:oobn])
-		}
+	n, oobn, _, _, err := unix.Recvmsg(int(l.own.Fd()), buf, oob, unix.MSG_CMSG_CLOEXEC)
+	// ECONNRESET says, once, that the child ended without reading all; what it said
+	// is still there.
+	for err == unix.EINTR || err == unix.ECONNRESET {
+		n, oobn, _, _, err = unix.Recvmsg(int(l.own.Fd()), buf, oob, unix.MSG_CMSG_CLOEXEC)
 	}
+	if err != nil || n == 0 {
+		return false
+	}
+	if n != messageSize {
+		r.err = &SetupError{Step: "read the child's report", Errno: unix.EBADMSG}
+		return true
+	}
+	switch m.kind {
+	case msgFailed:
+		if r.err == nil {
+			r.err = &SetupError{Step: l.p.stepName(m.index), Errno: unix.Errno(m.errno), index: int(m.index)}
+		}
+	case msgPids:
+		if m.index < 2 {
+			r.pids[m.index] = int(m.value)
+		}
+	case msgUp:
+		r.up = true
+	case msgReady:
+		r.ready = true
+	case msgExec:
+		r.exec = unix.Errno(m.errno)
+	case msgFile:
+		l.file(r, m.value, oob[:oobn])
+	}
+	return true
 }
 
 func (l *launch) file(r *result, which int32, oob []byte) {

@@ -91,7 +91,7 @@ func TestRun(t *testing.T) {
 // do with what was begun, and none at all.
 func TestBegun(t *testing.T) {
 	for _, change := range []func(p *plan.Plan){func(*plan.Plan) {}, func(p *plan.Plan) { p.Tree[len(p.Tree)-3].Mode = 0o700 }} {
-		g, err := Begin()
+		g, err := Begin(testPlan(t).Identity)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -106,7 +106,7 @@ func TestBegun(t *testing.T) {
 		}
 		b.Close()
 	}
-	g, err := Begin()
+	g, err := Begin(testPlan(t).Identity)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -18,10 +18,11 @@ import (
 // terminal and descriptors, limits, keyring, capabilities, Landlock, syscall
 // filter, the self-check, and execve.
 type confiner struct {
-	p    *program
-	plan *plan.Plan
-	cmd  *Command
-	weak bool // tier landlock: no namespaces, no capability to drop any
+	p        *program
+	plan     *plan.Plan
+	cmd      *Command
+	received func(n int) reg // descriptors that came over the control socket, or nil
+	weak     bool            // tier landlock: no namespaces, no capability to drop any
 }
 
 // stdio puts the command's descriptors at 0, 1 and 2, opening a terminal of the
@@ -31,6 +32,7 @@ func (c *confiner) stdio() error {
 	files := [3]*os.File{c.cmd.Stdin, c.cmd.Stdout, c.cmd.Stderr}
 	var from [3]reg
 	var slave reg
+	came := 0
 	if c.cmd.TTY != [3]bool{} {
 		slave = c.terminal()
 	}
@@ -43,6 +45,11 @@ func (c *confiner) stdio() error {
 		default:
 			if err := safeStdio(i, f); err != nil {
 				return err
+			}
+			if c.received != nil {
+				from[i] = c.received(came)
+				came++
+				continue
 			}
 			if int(f.Fd()) == i {
 				continue

@@ -7,7 +7,7 @@
 // space that never held anything of the supervisor.
 //
 // Descriptor 0 is the read end of the lifeline; only the supervisor has the
-// write end. SIGCHLD is ignored, so the kernel reaps orphans by itself.
+// write end. Descriptor 1 is the control socket. SIGCHLD is ignored, so the kernel reaps orphans by itself.
 TEXT ·initCode(SB),NOSPLIT|NOFRAME,$0
 	// prctl(PR_SET_DUMPABLE, 0): nothing inside may read or trace this process
 	MOVL $157, AX
@@ -20,6 +20,18 @@ TEXT ·initCode(SB),NOSPLIT|NOFRAME,$0
 	MOVL $157, AX
 	MOVL $15, DI
 	LEAQ -16(SP), SI
+	SYSCALL
+	// write(1, {kind: msgUp}, 16); close(1): tell the supervisor that pid 1 is there
+	MOVQ $6, AX
+	MOVQ AX, -32(SP)
+	MOVQ $0, -24(SP)
+	MOVL $1, AX
+	MOVL $1, DI
+	LEAQ -32(SP), SI
+	MOVL $16, DX
+	SYSCALL
+	MOVL $3, AX
+	MOVL $1, DI
 	SYSCALL
 again:
 	// read(0, stack, 1): blocks until the supervisor is gone

@@ -19,6 +19,19 @@ TEXT ·initCode(SB),NOSPLIT|NOFRAME,$0
 	MOVD $15, R0
 	SUB $16, RSP, R1
 	SVC
+	// write(1, {kind: msgUp}, 16); close(1): tell the supervisor that pid 1 is there
+	MOVD $6, R5
+	MOVD R5, -32(RSP)
+	MOVD $0, R5
+	MOVD R5, -24(RSP)
+	MOVD $64, R8
+	MOVD $1, R0
+	SUB $32, RSP, R1
+	MOVD $16, R2
+	SVC
+	MOVD $57, R8
+	MOVD $1, R0
+	SVC
 again:
 	// read(0, stack, 1): blocks until the supervisor is gone
 	MOVD $63, R8

@@ -25,8 +25,12 @@ type launch struct {
 	helper int // pid of the fork, once there is one
 	report Report
 
-	tree  *tree
-	umask reg
+	tree   *tree
+	umask  reg
+	id     plan.Identity
+	mapErr error
+	coming *handover // what the child waits for, or nil
+	early  result    // reports that were read before the child went on
 
 	byParent bool    // the id maps are written from outside
 	weak     bool    // tier landlock
@@ -72,21 +76,67 @@ func (l *launch) fork(flags uintptr) error {
 	return nil
 }
 
-// release lets the waiting child go on.
+// release lets the waiting child go on, with the command's descriptors.
 func (l *launch) release(cgroup string) error {
-	if l.byParent {
-		if err := l.writeMaps(l.helper); err != nil {
-			return err
+	if l.mapErr != nil {
+		l.stop()
+		return l.mapErr
+	}
+	// Without pid 1 nothing would end the box.
+	for !l.early.up {
+		if !l.next(&l.early) {
+			l.stop()
+			return &SetupError{Step: "wait for pid 1", Errno: unix.ESRCH}
+		}
+		if l.early.err != nil {
+			l.stop()
+			return l.early.err
 		}
 	}
 	if cgroup != "" {
-		if err := os.WriteFile(cgroup+"/cgroup.procs", []byte(strconv.Itoa(l.helper)), 0); err != nil {
+		// The helper has ended or will at once; the command is what counts.
+		if err := l.enter(cgroup); err != nil {
 			l.stop()
-			return &SetupError{Step: "enter cgroup " + cgroup, Errno: errnoOf(err)}
+			return err
 		}
 	}
-	_, err := unix.Write(int(l.own.Fd()), []byte{1})
-	return err
+	var fds []int
+	for _, f := range l.cmd.passed() {
+		fds = append(fds, int(f.Fd()))
+	}
+	var rights []byte
+	if fds != nil {
+		rights = unix.UnixRights(fds...)
+	}
+	return unix.Sendmsg(int(l.own.Fd()), []byte{1}, rights, nil, unix.MSG_NOSIGNAL)
+}
+
+// enter moves the waiting command into the box's cgroup. It has reported its pid
+// by now, or is about to.
+func (l *launch) enter(cgroup string) error {
+	for l.early.pids[1] == 0 {
+		if !l.next(&l.early) {
+			return &SetupError{Step: "enter cgroup " + cgroup, Errno: unix.ESRCH}
+		}
+	}
+	if err := os.WriteFile(cgroup+"/cgroup.procs", []byte(strconv.Itoa(l.early.pids[1])), 0); err != nil {
+		return &SetupError{Step: "enter cgroup " + cgroup, Errno: errnoOf(err)}
+	}
+	return nil
+}
+
+// passed are the command's own descriptors, in order.
+func (c *Command) passed() []*os.File {
+	var list []*os.File
+	if c == nil {
+		return nil
+	}
+	for i, f := range [3]*os.File{c.Stdin, c.Stdout, c.Stderr} {
+		if f != nil && !c.TTY[i] {
+			list = append(list, f)
+		}
+	}
+	return list
 }
 
 // settled is called when no child shares our memory any more. Changing ids, as a
@@ -132,7 +182,9 @@ type Begun struct {
 
 // Begin begins a box of tier full. An error means that this machine cannot have
 // one; whether that matters is for the plan to say.
-func Begin() (*Begun, error) { return begin(fault{}, plan.Fixed(present, false)) }
+func Begin(id plan.Identity) (*Begun, error) {
+	return begin(id, fault{}, plan.Fixed(present, id.HostUID == 0))
+}
 
 func present(p string) bool {
 	var st unix.Stat_t
@@ -141,6 +193,9 @@ func present(p string) bool {
 
 // fits says whether the plan has all that was built before it was there.
 func (g *Begun) fits(p *plan.Plan) bool {
+	if p.Identity != g.l.id {
+		return false
+	}
 	for _, n := range g.l.tree.fixed {
 		if !slices.Contains(p.Tree, n) {
 			return false
@@ -149,9 +204,9 @@ func (g *Begun) fits(p *plan.Plan) bool {
 	return true
 }
 
-// begin builds the nodes in fixed ahead, where it can: a box of root's gets its
-// ids from the plan, and can make nothing before.
-func begin(f fault, fixed []plan.Node) (_ *Begun, err error) {
+// begin builds the nodes in fixed ahead, where it can: while root's box is not
+// the box's user yet, it can make nothing.
+func begin(id plan.Identity, f fault, fixed []plan.Node) (_ *Begun, err error) {
 	g := &Begun{}
 	defer func() {
 		if err != nil {
@@ -178,33 +233,35 @@ func begin(f fault, fixed []plan.Node) (_ *Begun, err error) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	p.ownSignals()
-	l.byParent = os.Geteuid() == 0
-	if !l.byParent {
+	l.id, l.byParent = id, os.Geteuid() == 0
+	if l.byParent {
+		o := p.do("wait for the id maps", unix.SYS_READ, word(p.control), p.bytes([]byte{0}), num(1))
+		o.judge, o.want = mustEqual, 1
+		p.do("drop supplementary groups", unix.SYS_SETGROUPS, num(0), num(0))
+	} else if id.UID != os.Getuid() || id.GID != os.Getgid() {
+		return nil, &SetupError{Step: fmt.Sprintf("check the plan: made for user %d and group %d", id.UID, id.GID), Errno: unix.EPERM}
+	} else {
 		l.mapSelf()
 	}
 	l.loopback()
 	p.do("enter a pid namespace", unix.SYS_UNSHARE, num(unix.CLONE_NEWPID))
 	fork, pid1 := p.forkHere("start pid 1")
 	p.add("report pid 1", op{kind: opSend, args: [6]operand{num(msgPids), pid1.operand(), num(0)}})
-	if l.byParent {
-		// Without id maps nothing can be made yet.
-		l.wait()
-	} else {
-		l.command()
-	}
-	p.add("go on", op{kind: opJump})
-	skip := len(p.ops) - 1
+	fork2, pid2 := p.forkHere("start the command")
+	p.add("report the command", op{kind: opSend, args: [6]operand{num(msgPids), pid2.operand(), num(1)}})
+	p.add("end", op{kind: opExit})
 	p.ops[fork].jump = len(p.ops)
 	l.becomeInit(inner, g.init)
-	p.ops[skip].jump = len(p.ops)
-	if !l.byParent {
-		l.umask = p.call("clear the umask", unix.SYS_UMASK, num(0))
+	p.ops[fork2].jump = len(p.ops)
+	l.closeOthers()
+	l.umask = p.call("clear the umask", unix.SYS_UMASK, num(0))
+	if id.HostUID == os.Geteuid() {
 		l.tree.begin()
 		if err := l.tree.fix(fixed); err != nil {
 			return nil, err
 		}
-		l.wait()
 	}
+	l.wait()
 	p.inject(f)
 	if err := p.publish(); err != nil {
 		return nil, err
@@ -217,23 +274,56 @@ func begin(f fault, fixed []plan.Node) (_ *Begun, err error) {
 	l.helper = helper
 	l.child.Close()
 	l.child = nil
+	if l.byParent {
+		if l.mapErr = l.writeMaps(helper); l.mapErr == nil {
+			_, l.mapErr = unix.Write(int(l.own.Fd()), []byte{1})
+		}
+	}
 	return g, nil
+}
+
+// closeOthers appends the steps that close what this process had open, up to the
+// control socket: the child may wait for a while, and would keep pipes open.
+func (l *launch) closeOthers() {
+	p, c := l.p, int(l.p.control)
+	if c > 3 {
+		p.do("close inherited descriptors", unix.SYS_CLOSE_RANGE, num(3), num(c-1), num(0))
+	}
+	p.do("close inherited descriptors", unix.SYS_CLOSE_RANGE, num(c+1), word(0xffffffff), num(0))
+}
+
+// handover is what the child waits for: one byte, and the command's descriptors,
+// which may not have been open yet when it was forked.
+type handover struct {
+	hdr  unix.Msghdr
+	iov  unix.Iovec
+	byte [8]byte
+	cmsg [32]byte // CMSG_SPACE of three descriptors on 64-bit
+}
+
+func (p *program) handover(fds []int) *handover {
+	h := hold(p, handover{})
+	h.iov.Base, h.iov.Len = &h.byte[0], 1
+	h.hdr.Iov, h.hdr.Iovlen = &h.iov, 1
+	h.hdr.Control, h.hdr.Controllen = &h.cmsg[0], uint64(len(h.cmsg))
+	if fds != nil {
+		h.hdr.Controllen = uint64(copy(h.cmsg[:], unix.UnixRights(fds...)))
+	}
+	return h
 }
 
 // wait appends the wait for the plan.
 func (l *launch) wait() {
-	o := l.p.do("wait for the plan", unix.SYS_READ, word(l.p.control), l.p.bytes([]byte{0}), num(1))
+	l.coming = l.p.handover(nil)
+	o := l.p.do("wait for the plan", unix.SYS_RECVMSG, word(l.p.control), mem(unsafe.Pointer(&l.coming.hdr)), num(unix.MSG_CMSG_CLOEXEC))
 	o.judge, o.want = mustEqual, 1
 }
 
-// command appends the fork of the command, whose steps follow, and the end of
-// the helper.
-func (l *launch) command() {
-	p := l.p
-	fork, pid := p.forkHere("start the command")
-	p.add("report the command", op{kind: opSend, args: [6]operand{num(msgPids), pid.operand(), num(1)}})
-	p.add("end", op{kind: opExit})
-	p.ops[fork].jump = len(p.ops)
+// received returns the register of descriptor n of those that came.
+func (l *launch) received(n int) reg {
+	r := l.p.newReg()
+	l.p.add("take a descriptor", op{kind: opLoad, out: r, args: [6]operand{mem(unsafe.Pointer(&l.coming.cmsg[unix.CmsgLen(0)+4*n]))}})
+	return r
 }
 
 // Abandon ends a box that will have no plan. It may be called on nil, and on one
@@ -276,7 +366,7 @@ func idMap(inside, host int) string {
 }
 
 func (l *launch) writeMaps(pid int) error {
-	id := l.b.plan.Identity
+	id := l.id
 	dir := "/proc/" + strconv.Itoa(pid)
 	for _, f := range [][2]string{{"uid_map", idMap(id.UID, id.HostUID)}, {"gid_map", idMap(id.GID, id.HostGID)}} {
 		if err := os.WriteFile(dir+"/"+f[0], []byte(f[1]), 0); err != nil {
@@ -313,7 +403,8 @@ func (l *launch) becomeInit(life, prog *os.File) {
 	p.do("pid 1: ignore SIGCHLD", unix.SYS_RT_SIGACTION, num(int(unix.SIGCHLD)), mem(unsafe.Pointer(act)), num(0), num(8))
 	p.do("pid 1: leave the terminal", unix.SYS_SETSID)
 	p.do("pid 1: take the lifeline", unix.SYS_DUP3, word(life.Fd()), num(0), num(0))
-	p.do("pid 1: close descriptors", unix.SYS_CLOSE_RANGE, num(1), num(2), num(0))
+	p.do("pid 1: take the control socket", unix.SYS_DUP3, word(p.control), num(1), num(0))
+	p.do("pid 1: close descriptors", unix.SYS_CLOSE_RANGE, num(2), num(2), num(0))
 	p.do("pid 1: close descriptors", unix.SYS_CLOSE_RANGE, num(3), word(0xffffffff), num(unix.CLOSE_RANGE_CLOEXEC))
 	p.do("pid 1: chdir", unix.SYS_CHDIR, p.str("/"))
 	p.do("pid 1: execute", unix.SYS_EXECVEAT, word(prog.Fd()), p.bytes(empty), mem(unsafe.Pointer(p.vector([]string{"bailey"}))), mem(unsafe.Pointer(p.vector(nil))), num(unix.AT_EMPTY_PATH))

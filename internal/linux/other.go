@@ -22,7 +22,7 @@ type Denial struct {
 type Begun struct{}
 
 // Begin returns an error: this is not Linux.
-func Begin() (*Begun, error) { return nil, unsupported() }
+func Begin(plan.Identity) (*Begun, error) { return nil, unsupported() }
 
 // Abandon does nothing.
 func (*Begun) Abandon() {}

@@ -51,6 +51,7 @@ const (
 	opCall   opKind = iota // make the system call
 	opFork                 // clone with flags args[0], sharing memory, on the stack args[1]; the child continues at op number jump
 	opStore                // write regs[args[0]] as a 32-bit number to args[1]
+	opLoad                 // put the 32-bit number at args[0] into a register
 	opZero                 // fail unless args[1] bytes at args[0] are all zero
 	opSend                 // send message kind args[0] with value regs or number args[1]
 	opExec                 // try to execute each candidate
@@ -107,6 +108,7 @@ const (
 	msgReady               // all walls stand; execve comes next
 	msgExec                // execve failed with errno
 	msgFile                // a descriptor comes along; value says which
+	msgUp                  // pid 1, or a guard, runs: written by init_$GOARCH.s
 	messageSize = int(unsafe.Sizeof(message{}))
 )
 

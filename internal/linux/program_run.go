@@ -139,6 +139,8 @@ func (p *program) run(i int) {
 			p.regs[o.out] = r
 		case opStore:
 			*(*int32)(o.args[1].ptr) = int32(p.value(&o.args[0]))
+		case opLoad:
+			p.regs[o.out] = uintptr(*(*int32)(o.args[0].ptr))
 		case opZero:
 			for n := uintptr(0); n < o.args[1].val; n++ {
 				if *(*byte)(unsafe.Add(o.args[0].ptr, n)) != 0 {

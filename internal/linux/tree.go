@@ -41,6 +41,7 @@ type tree struct {
 	masks   [2]reg          // an empty file, an empty directory: made when first needed
 	layers  int
 	root    reg
+	procFS  reg
 	fixed   []plan.Node // already built
 	late    []reg       // mounts that become read-only when everything below them is there
 }
@@ -334,7 +335,6 @@ func (t *tree) node(n *plan.Node, src reg) error {
 		t.mkdirs(path.Dir(n.Path), 0o755)
 		p.do("make symbolic link "+n.Path, unix.SYS_SYMLINKAT, p.str(n.Source), atCwd, p.str(rel(n.Path)))
 	case plan.Proc:
-		t.target(n.Path, true)
 		t.proc(n.Path)
 		t.covered(n.Path, true)
 	case plan.Devpts:
@@ -357,20 +357,29 @@ func (t *tree) node(n *plan.Node, src reg) error {
 	return nil
 }
 
-// proc mounts a read-only procfs: /proc/sys cannot be written, and what is
-// reached through /proc/self/fd lies on other mounts and is not affected.
+// proc mounts a procfs that becomes read-only: /proc/sys cannot be written, and
+// what is reached through /proc/self/fd lies on other mounts and is not affected.
 func (t *tree) proc(inside string) {
-	p := t.p
 	fd := t.fs("proc", attrBase|unix.MOUNT_ATTR_NOEXEC)
+	t.target(inside, true)
+	t.attach(fd, inside)
+	t.procFS = fd
+}
+
+// finishProc sets what only the plan knows, and makes the procfs read-only.
+func (t *tree) finishProc() {
+	p := t.p
+	if t.procFS == 0 {
+		return
+	}
 	if t.pidMax > 0 {
 		n := strconv.FormatInt(t.pidMax, 10)
-		f := p.call("open pid_max", unix.SYS_OPENAT, fd.operand(), p.str("sys/kernel/pid_max"), num(unix.O_WRONLY|unix.O_CLOEXEC), num(0))
+		f := p.call("open pid_max", unix.SYS_OPENAT, t.procFS.operand(), p.str("sys/kernel/pid_max"), num(unix.O_WRONLY|unix.O_CLOEXEC), num(0))
 		o := p.do("set pid_max of the pid namespace", unix.SYS_WRITE, f.operand(), p.bytes([]byte(n)), num(len(n)))
 		o.judge, o.want = mustEqual, uintptr(len(n))
 		p.do("close pid_max", unix.SYS_CLOSE, f.operand())
 	}
-	t.setattr(inside, fd, attrBase|unix.MOUNT_ATTR_RDONLY|unix.MOUNT_ATTR_NOEXEC, false)
-	t.attach(fd, inside)
+	t.setattr("/proc", t.procFS, attrBase|unix.MOUNT_ATTR_RDONLY|unix.MOUNT_ATTR_NOEXEC, false)
 }
 
 // covered notes that a mount now covers inside: by files of another place
@@ -445,6 +454,7 @@ func (t *tree) build() error {
 	if t.masks[1] != 0 {
 		p.do("remove the empty directory", unix.SYS_UNLINKAT, atCwd, p.str(maskDir), num(unix.AT_REMOVEDIR))
 	}
+	t.finishProc()
 	for _, fd := range t.late {
 		t.setattr("a held directory", fd, attrBase|unix.MOUNT_ATTR_RDONLY, false)
 	}

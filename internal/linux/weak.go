@@ -75,6 +75,7 @@ func (b *Box) startWeak(cmd *Command) (*Process, error) {
 	p.ops[fork1].jump = len(p.ops)
 	l.becomeInit(inner, b.init)
 	p.ops[fork2].jump = len(p.ops)
+	l.wait()
 	if err := l.confine(rules); err != nil {
 		outer.Close()
 		return nil, err

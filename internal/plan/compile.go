@@ -49,7 +49,7 @@ func Compile(p *policy.Policy, f *Facts) (*Plan, error) {
 	if !clean(f.StartDir) || !clean(f.Workspace.Root) || !under(f.StartDir, f.Workspace.Root) {
 		return nil, &Error{What: "the start directory is not inside the workspace", Path: f.StartDir, Hint: "start bailey in an existing directory of the project"}
 	}
-	c.identity()
+	c.pl.Identity = IdentityOf(c.f)
 	c.limits()
 
 	tier, err := c.tier()
@@ -122,8 +122,9 @@ func (c *compiler) open() {
 	c.openEnv()
 }
 
-func (c *compiler) identity() {
-	a := c.f.Account
+// IdentityOf says who the box of a plan made from f will be.
+func IdentityOf(f *Facts) Identity {
+	a := f.Account
 	id := Identity{UID: a.UID, GID: a.GID, HostUID: a.UID, HostGID: a.GID, User: a.Name, Home: a.Home}
 	if id.UID == 0 {
 		id.UID, id.User = rootlessID, hostname
@@ -134,7 +135,7 @@ func (c *compiler) identity() {
 	if id.User == "" || id.User == "root" {
 		id.User = hostname
 	}
-	c.pl.Identity = id
+	return id
 }
 
 func (c *compiler) limits() {
