@@ -81,8 +81,15 @@ func nullPath(addr uint64) uint64 {
 	return 0
 }
 
+// setID are the bits that give whoever runs a file the rights of its owner. The
+// box's own mounts ignore them, the host's do not: a file with them, made inside
+// and run by another user outside, would hand over the rights of the box's user,
+// which is root where root started the box in a directory of its own. Of
+// directories they only say which group new files belong to.
+const setID = unix.S_ISUID | unix.S_ISGID
+
 // chmod is chmod, fchmodat and fchmodat2. Unless the filter sends all changes of
-// metadata, they come here only when the mode makes something executable.
+// metadata, they come here only when the mode makes something executable or sets an id.
 func (w *worker) chmod(dirfd, addr, mode, flags uint64) (int, unix.Errno) {
 	fd, e := w.pinnedAt(dirfd, addr|nullPath(addr), flags)
 	return w.chmodFD(fd, mode, e)
@@ -98,6 +105,11 @@ func (w *worker) chmodFD(fd int, mode uint64, e unix.Errno) (int, unix.Errno) {
 		return 0, e
 	}
 	defer closeFD(fd)
+	if mode&setID != 0 && (w.fstat(fd) != 0 || w.stat.Mode&unix.S_IFMT != unix.S_IFDIR) {
+		n, _ := w.realPath(fd, w.a.real[:unix.PathMax])
+		return 0, w.deny(name.Chmod, w.a.real[:n], name.Verdict{Act: name.Refuse, Errno: unix.EPERM, Rule: "set-id bits",
+			Hint: "a file made inside cannot give its owner's rights to whoever runs it outside; set the bit there"})
+	}
 	return 0, call(unix.SYS_FCHMODAT, uintptr(w.fds), ptr(w.fdName(fd)), uintptr(mode), 0, 0)
 }
 

@@ -55,7 +55,7 @@ func (w *worker) mknod(dirfd, addr, mode, dev uint64) (int, unix.Errno) {
 		return 0, e
 	}
 	w.setUmask(m)
-	return 0, call(unix.SYS_MKNODAT, uintptr(t.dir), ptr(t.name()), uintptr(mode), uintptr(dev), 0)
+	return 0, call(unix.SYS_MKNODAT, uintptr(t.dir), ptr(t.name()), uintptr(mode&^setID), uintptr(dev), 0)
 }
 
 func (w *worker) symlink(to, dirfd, addr uint64) (int, unix.Errno) {
@@ -132,6 +132,10 @@ func (w *worker) rename(oldfd, oldp, newfd, newp, flags64 uint64) (int, unix.Err
 		return 0, w.renameConfig(from, to, flags)
 	default:
 		return 0, w.refuseMove(opTo, to, from, v)
+	}
+	if !from.dots && !to.dots && !w.names.SamePlace(from.path(), to.path()) && (w.isDir(from) || flags&unix.RENAME_EXCHANGE != 0 && w.isDir(to)) {
+		// As between file systems: programs then copy, and each name is asked about.
+		return 0, unix.EXDEV
 	}
 	return 0, call(unix.SYS_RENAMEAT2, uintptr(from.dir), ptr(from.name()), uintptr(to.dir), ptr(to.name()), uintptr(flags))
 }

@@ -20,7 +20,7 @@ const tmpfileBit = unix.O_TMPFILE &^ unix.O_DIRECTORY
 // open is open, openat and creat.
 func (w *worker) open(dirfd, addr, flags64, mode64 uint64) (int, unix.Errno) {
 	flags := int(int32(flags64)) & validFlags
-	mode := uint32(mode64) & 0o7777
+	mode := uint32(mode64) & 0o7777 &^ setID // dropped as on a file system that has no such bits
 	op := name.Read
 	switch {
 	case flags&unix.O_PATH != 0:

@@ -143,6 +143,32 @@ func (m *Matcher) Check(op Op, path []byte, dir bool) Verdict {
 	return v
 }
 
+// SamePlace reports whether a directory may move from one name to the other
+// without a look at what is in it: whether whatever name that could be is in it
+// has the same verdict in both places. It has not where a directory comes out of
+// or into a writable root, or changes its part in a repository: below .git/refs
+// anything may be called HEAD and config, which in a work tree is a bare
+// repository, and below .git/modules a submodule's.
+func (m *Matcher) SamePlace(from, to []byte) bool {
+	for i := range m.roots {
+		r := &m.roots[i]
+		a, inA := below(from, r.path)
+		b, inB := below(to, r.path)
+		if inA != inB {
+			return false
+		}
+		if !inA {
+			continue
+		}
+		x, _ := r.at.walk(a, r.bare)
+		y, _ := r.at.walk(b, r.bare)
+		if x != y {
+			return false
+		}
+	}
+	return true
+}
+
 // refused says whether op is refused on a name that a pattern reaches thus.
 func refused(op Op, how reach, dir bool) bool {
 	switch how {

@@ -384,3 +384,31 @@ func FuzzCheck(f *testing.F) {
 		}
 	})
 }
+
+// What a directory holds is not looked at when it moves, so it may move only to
+// where everything in it means the same.
+func TestSamePlace(t *testing.T) {
+	m := compile(t, Rules{Roots: []Root{{Path: "/w", TopGit: true}, {Path: "/v"}}})
+	for _, c := range []struct {
+		from, to string
+		want     bool
+	}{
+		{"/w/a", "/w/b/c", true},
+		{"/w/.git/rebase-apply", "/w/.git/rebase-old", true},
+		{"/w/.git/refs/a", "/w/.git/logs/a", true},
+		{"/tmp/a", "/home/a", true},
+		{"/w/.git/refs/a", "/w/a", false},
+		{"/w/a", "/w/.git/refs/a", false},
+		{"/w/a", "/w/.git/modules/m/refs/a", false},
+		{"/w/.git/refs/a", "/w/.git/modules/m/refs/a", false},
+		{"/w/.git/modules/m/refs/a", "/w/.git/refs/a", false},
+		{"/w/.git/worktrees/x/a", "/w/a", false},
+		{"/tmp/a", "/w/a", false},
+		{"/w/a", "/tmp/a", false},
+		{"/w/a", "/v/a", false},
+	} {
+		if got := m.SamePlace([]byte(c.from), []byte(c.to)); got != c.want {
+			t.Errorf("SamePlace(%s, %s) = %v", c.from, c.to, got)
+		}
+	}
+}

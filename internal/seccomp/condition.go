@@ -22,7 +22,7 @@ const (
 
 	msgFastOpen = 0x2000_0000
 
-	executeBits = 0o111
+	modeBits = 0o6111 // set-user-id, set-group-id, execute
 )
 
 // The functions that make clauses and tests are small enough to be inlined, so
@@ -48,8 +48,8 @@ func changes(arg uint8) clause {
 
 // chmodRule holds for chmod and fchmod; chmodatRule for the others.
 var (
-	chmodRule   = rule{clauses: []clause{{"mode has an execute bit", []test{anyOf(1, executeBits)}, retNotify}}, otherwise: retAllow}
-	chmodatRule = rule{clauses: []clause{{"mode has an execute bit", []test{anyOf(2, executeBits)}, retNotify}}, otherwise: retAllow}
+	chmodRule   = rule{clauses: []clause{{"mode has an execute or set-id bit", []test{anyOf(1, modeBits)}, retNotify}}, otherwise: retAllow}
+	chmodatRule = rule{clauses: []clause{{"mode has an execute or set-id bit", []test{anyOf(2, modeBits)}, retNotify}}, otherwise: retAllow}
 )
 
 var cloneRule = rule{clauses: []clause{

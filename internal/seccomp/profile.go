@@ -18,7 +18,7 @@ type Profile struct {
 	//	link, linkat, symlink, symlinkat
 	//	rename, renameat, renameat2
 	//	unlink, unlinkat, rmdir
-	//	chmod, fchmod, fchmodat, fchmodat2   when the mode has an execute bit
+	//	chmod, fchmod, fchmodat, fchmodat2   when the mode has an execute or set-id bit
 	//	setxattr, lsetxattr, fsetxattr, setxattrat
 	//
 	// The last two rows are there because a hook that lies unused becomes code by
