@@ -164,10 +164,7 @@ func (b *Box) launch(l *launch, flags uintptr) (*Process, error) {
 		mapErr = l.release(b.cgroup)
 	}
 	helper := l.helper
-	// While the child is busy: the name rules, and package os, which finds out with
-	// a child of its own whether the kernel has pidfds.
-	_, nameErr := b.matcher()
-	os.FindProcess(os.Getpid())
+	_, nameErr := b.matcher() // while the child is busy
 	r := l.receive()
 	var ws unix.WaitStatus
 	wait4(helper, &ws)

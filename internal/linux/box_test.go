@@ -49,9 +49,10 @@ func testPlan(t testing.TB) *plan.Plan {
 	if abi > 0 {
 		p.Landlock.MinABI = 1
 		p.Landlock.Scoped = []string{"signal", "abstract-unix-socket"}
-		for _, r := range []plan.PathRule{{Path: "/", Access: plan.List}, {Path: "/usr", Access: plan.ReadExec}, {Path: "/etc", Access: plan.Read}, {Path: "/dev", Access: plan.Devices}, {Path: "/dev/shm", Access: plan.ReadWrite},
-			{Path: "/tmp", Access: plan.Full}, {Path: "/home/dev", Access: plan.Full}, {Path: "/proc", Access: plan.Read}, {Path: ws, Access: plan.Full}} {
-			p.Landlock.Paths = append(p.Landlock.Paths, r)
+		p.Landlock.Paths = []plan.PathRule{
+			{Path: "/", Access: plan.List}, {Path: "/usr", Access: plan.ReadExec}, {Path: "/etc", Access: plan.Read},
+			{Path: "/dev", Access: plan.Devices}, {Path: "/dev/shm", Access: plan.ReadWrite}, {Path: "/tmp", Access: plan.Full},
+			{Path: "/home/dev", Access: plan.Full}, {Path: "/proc", Access: plan.Read}, {Path: ws, Access: plan.Full},
 		}
 	}
 	return p

@@ -28,7 +28,6 @@ type probe struct {
 	upper   outcome
 	tmpfs   outcome
 	notify  outcome
-	wake    outcome
 	landErr error
 }
 

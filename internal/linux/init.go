@@ -14,7 +14,10 @@ import (
 // Set by init_$GOARCH.s: where the text of pid 1 begins and ends.
 var initCodeAddr, initCodeEndAddr uintptr
 
+//lint:ignore U1000 in init_$GOARCH.s, which takes its address
 func initCode()
+
+//lint:ignore U1000 in init_$GOARCH.s, which takes its address
 func initCodeEnd()
 
 // initBase is where pid 1's single segment is mapped. Any page-aligned address

@@ -3,6 +3,7 @@
 package linux
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"strconv"
@@ -81,6 +82,9 @@ func (b *Box) awaitFirst(listener int) bool {
 		first = n > 0 && p[0].Revents&unix.POLLIN != 0
 		return n > 0
 	})
+	if err != nil && !errors.Is(err, os.ErrClosed) {
+		return true // it cannot be watched: the broker waits itself
+	}
 	if !first {
 		unix.Close(listener)
 	}

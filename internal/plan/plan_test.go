@@ -421,7 +421,7 @@ func TestOddWorkspaces(t *testing.T) {
 		if !slices.Equal(pl.Writable, []string{root}) {
 			t.Errorf("%q: writable %q", root, pl.Writable)
 		}
-		if strings.Contains(pl.Text(), root) && strings.ContainsAny(root, "\n\xff") {
+		if strings.Contains(pl.Text(), root) && (strings.Contains(root, "\n") || strings.Contains(root, "\xff")) {
 			t.Errorf("%q is printed as it is", root)
 		}
 	}
