@@ -69,7 +69,6 @@ func cloneShared(flags, stack uintptr, p *program, step int) (pid uintptr)
 // runProgram is where cloneShared's child begins.
 //
 //lint:ignore U1000 called in clone_$GOARCH.s
-//
 //go:nosplit
 //go:norace
 //go:nocheckptr
