@@ -145,7 +145,7 @@ func (w *worker) baseID(dirfd int32) (baseID, bool) {
 }
 
 func (w *worker) identify(dir int, path *byte, flags uintptr) (baseID, bool) {
-	_, _, e := unix.RawSyscall6(unix.SYS_STATX, uintptr(dir), uintptr(unsafe.Pointer(path)), flags, unix.STATX_INO|unix.STATX_MNT_ID, uintptr(unsafe.Pointer(&w.statx)), 0)
+	_, _, e := unix.RawSyscall6(unix.SYS_STATX, uintptr(dir), uintptr(unsafe.Pointer(path)), flags|unix.AT_STATX_DONT_SYNC, unix.STATX_INO|unix.STATX_MNT_ID, uintptr(unsafe.Pointer(&w.statx)), 0)
 	if e != 0 || w.statx.Mask&unix.STATX_MNT_ID == 0 {
 		return baseID{}, false
 	}

@@ -92,7 +92,8 @@ func (w *worker) readMemory(addr uint64, to []byte) (int, unix.Errno) {
 	w.iov[0].Base, w.iov[1].Base = &to[0], nil
 	w.iov[0].SetLen(len(to))
 	remote := [2]uint64{addr, uint64(len(to))}
-	n, _, e := unix.RawSyscall6(unix.SYS_PROCESS_VM_READV, uintptr(w.req.pid), uintptr(unsafe.Pointer(&w.iov[0])), 1, uintptr(unsafe.Pointer(&remote)), 1, 0)
+	// The page may have to come from a disk first.
+	n, _, e := unix.Syscall6(unix.SYS_PROCESS_VM_READV, uintptr(w.req.pid), uintptr(unsafe.Pointer(&w.iov[0])), 1, uintptr(unsafe.Pointer(&remote)), 1, 0)
 	return int(n), e
 }
 
