@@ -68,6 +68,7 @@ func (p *Plan) openBox(ctx context.Context, a *ahead) (*Box, error) {
 	if _, err := b.open(nil, a.take()); err != nil {
 		return nil, err
 	}
+	b.denials.begin(b.add)
 	b.stop = context.AfterFunc(ctx, func() { b.Close() })
 	return b, nil
 }
@@ -103,7 +104,8 @@ func (p *Plan) newBox() (*Box, error) {
 }
 
 // open opens the box, and starts its first command in the same step when there is
-// one. After an error there is nothing to be closed.
+// one. After an error there is nothing to be closed. The caller begins the
+// denials, when it has told of the command.
 func (b *Box) open(first *linux.Command, begun *linux.Begun) (process, error) {
 	proc, err := b.launch(first, begun)
 	if err != nil {
@@ -111,7 +113,6 @@ func (b *Box) open(first *linux.Command, begun *linux.Begun) (process, error) {
 		return nil, err
 	}
 	b.add(b.sessionStart())
-	b.denials.begin(b.add)
 	return proc, nil
 }
 

@@ -247,7 +247,11 @@ func (c *Cmd) start() error {
 	c.io.started(c, p.terminal())
 	c.exited = make(chan struct{})
 	c.watch(time.Duration(plan.plan.Limits.Timeout))
-	if err := c.box.executed(c.Process.Pid, lc); err != nil {
+	err = c.box.executed(c.Process.Pid, lc)
+	if first {
+		c.box.denials.begin(c.box.add)
+	}
+	if err != nil {
 		c.Process.Kill()
 		c.wait()
 		return err

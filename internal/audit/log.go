@@ -1,6 +1,7 @@
 package audit
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -61,9 +62,12 @@ func (l *Log) Add(d Data) error {
 		Data:    d.scrubbed(l.scrub.text),
 	}
 	if l.file != nil {
-		line, err := json.Marshal(e)
+		var line bytes.Buffer
+		enc := json.NewEncoder(&line)
+		enc.SetEscapeHTML(false) // shell text is full of < > &
+		err := enc.Encode(e)
 		if err == nil {
-			_, err = l.file.Write(append(line, '\n'))
+			_, err = l.file.Write(line.Bytes())
 		}
 		if err != nil {
 			l.err = fmt.Errorf("write event: %w", err)

@@ -1,0 +1,120 @@
+//go:build linux
+
+package main
+
+import (
+	"bufio"
+	"errors"
+	"io"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// output is what bailey prints, to be read line by line.
+type output struct {
+	*bufio.Reader
+	io.Closer
+}
+
+// start runs bailey in a project of its own, and returns it with its output.
+func start(t *testing.T, args ...string) (*exec.Cmd, output) {
+	t.Helper()
+	if !walls() {
+		t.Skip("no user namespaces")
+	}
+	cmd := exec.Command(os.Args[0], args...)
+	cmd.Args[0] = "bailey" // the test binary is bailey by that name
+	cmd.Dir = t.TempDir()
+	cmd.Stderr = os.Stderr
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { cmd.Process.Kill() })
+	return cmd, output{bufio.NewReader(out), out}
+}
+
+func line(t *testing.T, r output) string {
+	t.Helper()
+	l, err := r.ReadString('\n')
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.TrimSpace(l)
+}
+
+// TestForward: signals reach the command and what it started, and bailey ends
+// when they have ended.
+func TestForward(t *testing.T) {
+	for _, sig := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT} {
+		cmd, out := start(t, "run", "-q", "--", "sh", "-c", "trap 'echo got' "+strconv.Itoa(int(sig))+"; echo ready; sleep 60; echo end; exit 9")
+		line(t, out)
+		cmd.Process.Signal(sig)
+		if got := line(t, out); got != "got" {
+			t.Errorf("%v: %q", sig, got)
+		}
+		if got := line(t, out); got != "end" { // the sleep ended too
+			t.Errorf("%v: %q", sig, got)
+		}
+		var exit *exec.ExitError
+		if err := cmd.Wait(); !errors.As(err, &exit) || exit.ExitCode() != 9 {
+			t.Errorf("%v: %v", sig, err)
+		}
+	}
+}
+
+// TestUncaught: a signal that ends the command is told as 128+n.
+func TestUncaught(t *testing.T) {
+	cmd, out := start(t, "run", "-q", "--", "sh", "-c", "echo ready; sleep 60")
+	line(t, out)
+	cmd.Process.Signal(syscall.SIGINT)
+	var exit *exec.ExitError
+	if err := cmd.Wait(); !errors.As(err, &exit) || exit.ExitCode() != 130 {
+		t.Errorf("%v", err)
+	}
+}
+
+// TestReaderGone: a reader that has enough ends the command as in any pipeline.
+func TestReaderGone(t *testing.T) {
+	cmd, out := start(t, "run", "-q", "--", "yes")
+	line(t, out)
+	r := time.AfterFunc(patience, func() { cmd.Process.Kill() })
+	defer r.Stop()
+	out.Close()
+	var exit *exec.ExitError
+	if err := cmd.Wait(); !errors.As(err, &exit) || exit.ExitCode() != 128+int(syscall.SIGPIPE) {
+		t.Errorf("%v", err)
+	}
+}
+
+// TestKilled: when bailey is killed, nothing in the box survives it.
+func TestKilled(t *testing.T) {
+	cmd, out := start(t, "run", "-q", "--", "sh", "-c", "sleep 1234567 & (setsid sleep 1234567 &) ; echo ready; wait")
+	line(t, out)
+	cmd.Process.Kill()
+	cmd.Wait()
+	for deadline := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) {
+		left := 0
+		procs, _ := os.ReadDir("/proc")
+		for _, p := range procs {
+			b, _ := os.ReadFile("/proc/" + p.Name() + "/cmdline")
+			if string(b) == "sleep\x001234567\x00" {
+				left++
+			}
+		}
+		if left == 0 {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("%d processes are left", left)
+		}
+	}
+}
