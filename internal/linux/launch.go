@@ -180,7 +180,7 @@ type Begun struct {
 	lifeline *os.File
 }
 
-// Begin begins a box of tier full. An error means that this machine cannot have
+// Begin begins a box of tier full for the ids in id. An error means that this machine cannot have
 // one; whether that matters is for the plan to say.
 func Begin(id plan.Identity) (*Begun, error) {
 	return begin(id, fault{}, plan.Fixed(present, id.HostUID == 0))
@@ -193,7 +193,8 @@ func present(p string) bool {
 
 // fits says whether the plan has all that was built before it was there.
 func (g *Begun) fits(p *plan.Plan) bool {
-	if p.Identity != g.l.id {
+	want, have := p.Identity, g.l.id
+	if want.UID != have.UID || want.GID != have.GID || want.HostUID != have.HostUID || want.HostGID != have.HostGID {
 		return false
 	}
 	for _, n := range g.l.tree.fixed {
