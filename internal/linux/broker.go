@@ -74,6 +74,7 @@ type broker struct {
 	wake   int // eventfd: ends the worker
 	queue  chan Denial
 	done   chan struct{} // closed when the worker has ended
+	told   chan struct{} // closed when every refusal has been reported
 	closed sync.Once
 	err    atomic.Pointer[error]
 }
@@ -89,7 +90,7 @@ func startBroker(listener int, cfg brokerConfig) (*broker, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make eventfd: %w", err)
 	}
-	b := &broker{wake: wake, queue: make(chan Denial, denialQueue), done: make(chan struct{})}
+	b := &broker{wake: wake, queue: make(chan Denial, denialQueue), done: make(chan struct{}), told: make(chan struct{})}
 	ready := make(chan error, 1)
 	// On the heap, whatever escape analysis says: addresses inside it are passed as
 	// numbers, and a stack may move.
@@ -104,12 +105,14 @@ func startBroker(listener int, cfg brokerConfig) (*broker, error) {
 	return b, nil
 }
 
-// Close ends the broker. Calls still waiting in the box fail with ENOSYS.
+// Close ends the broker. Calls still waiting in the box fail with ENOSYS. When it
+// returns, Denied has been called for every refusal; so Denied must not call it.
 func (b *broker) Close() {
 	b.closed.Do(func() {
 		one := uint64(1)
 		unix.Write(b.wake, (*[8]byte)(unsafe.Pointer(&one))[:])
 		<-b.done
+		<-b.told
 		unix.Close(b.wake)
 	})
 }
@@ -128,6 +131,7 @@ func (b *broker) Err() error {
 
 // report calls denied for what is queued.
 func (b *broker) report(denied func(Denial)) {
+	defer close(b.told)
 	for d := range b.queue {
 		if denied != nil {
 			denied(d)
