@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/bailey-run/bailey/internal/name"
+	"github.com/bailey-run/bailey/internal/plan"
 )
 
 // matcher compiles the plan's name rules, once for a box.
@@ -111,11 +112,31 @@ func (b *Box) startBroker(listener, pid int) (*broker, error) {
 		return nil, fmt.Errorf("open the box's root for the name broker: %w", err)
 	}
 	id := b.plan.Identity
-	br, err := startBroker(listener, brokerConfig{Root: root, Proc: proc, Names: names, HostUID: id.HostUID, HostGID: id.HostGID,
-		DropCreds: os.Geteuid() == 0, Denied: b.options.Denied})
+	cfg := brokerConfig{Root: root, Proc: proc, Names: names, HostUID: id.HostUID, HostGID: id.HostGID,
+		DropCreds: os.Geteuid() == 0, Denied: b.options.Denied}
+	if b.pid1 <= 0 {
+		cfg.Write, cfg.Read = places(b.plan.Landlock.Paths)
+	}
+	br, err := startBroker(listener, cfg)
 	if err != nil {
 		unix.Close(proc)
 		unix.Close(root)
 	}
 	return br, err
+}
+
+// places says where a box without mounts of its own may write and read. Landlock
+// holds its commands there; the broker, which acts for them, is told.
+func places(rules []plan.PathRule) (write, read []string) {
+	write, read = []string{}, []string{}
+	for _, r := range rules {
+		switch r.Access {
+		case plan.List: // names only, and no access below
+			continue
+		case plan.ReadWrite, plan.Full, plan.Devices:
+			write = append(write, r.Path)
+		}
+		read = append(read, r.Path)
+	}
+	return write, read
 }
