@@ -208,6 +208,7 @@ func TestFilteredTerminal(t *testing.T) {
 func TestInterrupt(t *testing.T) {
 	s := onTerminal(t, "for i in 1 2 3; do bailey run -q -- sh -c 'echo ready; sleep 60'; done; echo not reached")
 	s.expect("ready\r\n")
+	time.Sleep(200 * time.Millisecond) // see TestUncaught
 	s.typed("\x03")
 	err := s.ended()
 	var exit *exec.ExitError
