@@ -38,6 +38,7 @@ type Box struct {
 
 	mu      sync.Mutex
 	procs   map[*Process]struct{}
+	serving sync.WaitGroup // of brokers being started
 	brokers []*broker
 	watches []*os.File // listeners nobody has asked yet
 	names   *name.Matcher
@@ -216,6 +217,7 @@ func (b *Box) launch(l *launch, flags uintptr) (*Process, error) {
 		return nil, &ExecError{Path: l.cmd.Path, Errno: r.exec}
 	}
 	if r.listener > 0 {
+		b.serving.Add(1)
 		go b.serve(r.listener, proc.PID)
 	}
 	return proc, nil
@@ -280,6 +282,7 @@ func (b *Box) Close() error {
 		var ws unix.WaitStatus
 		wait4(b.pid1, &ws)
 	}
+	b.serving.Wait() // a broker that is only just there may have refusals to report
 	for _, br := range b.brokers {
 		br.Close()
 	}

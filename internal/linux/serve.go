@@ -35,6 +35,7 @@ func (b *Box) matcher() (*name.Matcher, error) {
 // a first name: many never do. The caller waits meanwhile, and if the broker
 // cannot be started, the box ends.
 func (b *Box) serve(listener, pid int) {
+	defer b.serving.Done()
 	if !b.awaitFirst(listener) {
 		return
 	}
@@ -50,9 +51,17 @@ func (b *Box) serve(listener, pid int) {
 		return
 	}
 	b.brokers = append(b.brokers, br)
-	if b.closed {
-		br.Close()
-	}
+	go func() {
+		// Without a broker every name that the box makes would fail, and the box
+		// could not tell why.
+		<-br.Done()
+		if err := br.Err(); err != nil {
+			if b.options.Failed != nil {
+				b.options.Failed(err)
+			}
+			unix.Kill(pid, unix.SIGKILL)
+		}
+	}()
 }
 
 // awaitFirst returns true when a first notification waits, without taking up a
@@ -113,7 +122,7 @@ func (b *Box) startBroker(listener, pid int) (*broker, error) {
 	}
 	id := b.plan.Identity
 	cfg := brokerConfig{Root: root, Proc: proc, Names: names, HostUID: id.HostUID, HostGID: id.HostGID,
-		DropCreds: os.Geteuid() == 0, Denied: b.options.Denied}
+		DropCreds: os.Geteuid() == 0, Umask: true, Denied: b.options.Denied}
 	if b.pid1 <= 0 {
 		cfg.Write, cfg.Read = places(b.plan.Landlock.Paths)
 	}

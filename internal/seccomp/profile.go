@@ -13,7 +13,7 @@ type Profile struct {
 	// (SECCOMP_RET_USER_NOTIF):
 	//
 	//	open, openat   unless O_PATH, with write access, O_CREAT or O_TRUNC
-	//	creat, truncate
+	//	creat, truncate, umask
 	//	mkdir, mkdirat, mknod, mknodat
 	//	link, linkat, symlink, symlinkat
 	//	rename, renameat, renameat2

@@ -55,7 +55,7 @@ var shared = [...]call{
 // named make, move or remove a name (Profile.Broker), or hold an ACL that can
 // set an execute bit. open, openat and the chmods are conditional.
 var named = [...]call{
-	sysCreat, sysTruncate,
+	sysCreat, sysTruncate, sysUmask,
 	sysMkdir, sysMkdirat, sysRmdir, sysMknod, sysMknodat, sysUnlink, sysUnlinkat,
 	sysLink, sysLinkat, sysSymlink, sysSymlinkat, sysRename, sysRenameat, sysRenameat2,
 	sysSetxattr, sysLsetxattr, sysFsetxattr, sysSetxattrat,

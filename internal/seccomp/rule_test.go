@@ -175,6 +175,7 @@ func TestVerdicts(t *testing.T) {
 		{broker, "linkat", args{}, retNotify},
 		{broker, "mknodat", args{}, retNotify},
 		{broker, "truncate", args{}, retNotify},
+		{broker, "umask", args{0o22}, retNotify},
 		{broker, "ftruncate", args{}, retAllow},
 		{broker, "fchmod", args{3, 0o644}, retAllow},
 		{broker, "fchmod", args{3, 0o755}, retNotify},
