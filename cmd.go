@@ -198,10 +198,7 @@ func (c *Cmd) start() error {
 	var ahead ahead
 	defer ahead.abandon()
 	if c.config != nil {
-		err := c.io.reserve(c)
-		if err != nil {
-			return err
-		}
+		var err error
 		if c.plan, err = ahead.prepare(*c.config); err != nil {
 			return err
 		}

@@ -20,48 +20,10 @@ type plumbing struct {
 	feed   *feed             // copies an input that may never end; nil for none
 	keys   *feed             // the same for what is typed into the terminal
 	user   []io.Closer       // the caller's ends of pipes made by StdinPipe and so on
-	spare  [3][2]*os.File    // pipes made by reserve
 	own    map[*os.File]bool // our ends that outPipe made
 	errs   chan error
 	stop   chan struct{} // closed when nobody waits for output any more
 	term   *os.File      // the outer end of the command's terminal
-}
-
-// reserve makes the pipes that setUp may need: a box that is begun ahead of its
-// plan is a fork of this process, and has only the descriptors that are there by
-// then.
-func (p *plumbing) reserve(c *Cmd) error {
-	for i, stream := range [...]any{c.Stdin, c.Stdout, c.Stderr} {
-		if stream == nil {
-			continue
-		}
-		r, w, err := os.Pipe()
-		if err != nil {
-			return err
-		}
-		p.spare[i] = [2]*os.File{r, w}
-	}
-	return nil
-}
-
-// pipe returns a pipe for stream i.
-func (p *plumbing) pipe(i int) (r, w *os.File, err error) {
-	if s := p.spare[i]; s[0] != nil {
-		p.spare[i] = [2]*os.File{}
-		return s[0], s[1], nil
-	}
-	return os.Pipe()
-}
-
-// dropSpare closes the reserved pipes that were not needed.
-func (p *plumbing) dropSpare() {
-	for _, s := range p.spare {
-		if s[0] != nil {
-			s[0].Close()
-			s[1].Close()
-		}
-	}
-	p.spare = [3][2]*os.File{}
 }
 
 // setUp chooses what the command gets as descriptors 0, 1 and 2.
@@ -80,7 +42,7 @@ func (p *plumbing) setUp(c *Cmd, lc *linux.Command, m *meter, walled bool) error
 		}
 	}
 	if !lc.TTY[1] {
-		f, err := p.output(c, 1, c.Stdout, m, walled)
+		f, err := p.output(c, c.Stdout, m, walled)
 		if err != nil {
 			return err
 		}
@@ -91,7 +53,7 @@ func (p *plumbing) setUp(c *Cmd, lc *linux.Command, m *meter, walled bool) error
 			lc.Stderr = lc.Stdout
 			return nil
 		}
-		f, err := p.output(c, 2, c.Stderr, m, walled)
+		f, err := p.output(c, c.Stderr, m, walled)
 		if err != nil {
 			return err
 		}
@@ -112,7 +74,7 @@ func (p *plumbing) stdin(c *Cmd, lc *linux.Command, walled bool) error {
 		lc.Stdin = f
 		return nil
 	}
-	r, w, err := p.pipe(0)
+	r, w, err := os.Pipe()
 	if err != nil {
 		return err
 	}
@@ -140,7 +102,7 @@ func (p *plumbing) stdin(c *Cmd, lc *linux.Command, walled bool) error {
 	return nil
 }
 
-func (p *plumbing) output(c *Cmd, i int, to io.Writer, m *meter, walled bool) (*os.File, error) {
+func (p *plumbing) output(c *Cmd, to io.Writer, m *meter, walled bool) (*os.File, error) {
 	if to == nil {
 		return nil, nil
 	}
@@ -150,7 +112,7 @@ func (p *plumbing) output(c *Cmd, i int, to io.Writer, m *meter, walled bool) (*
 		}
 		return f, nil
 	}
-	r, w, err := p.pipe(i)
+	r, w, err := os.Pipe()
 	if err != nil {
 		return nil, err
 	}
@@ -219,7 +181,6 @@ func (p *plumbing) started(c *Cmd, term *os.File) {
 		f.Close()
 	}
 	p.child = nil
-	p.dropSpare()
 	if term != nil {
 		if pollable, err := terminal.Pollable(term); err == nil {
 			term = pollable
@@ -273,7 +234,6 @@ func (p *plumbing) finish(delay time.Duration) error {
 }
 
 func (p *plumbing) closeAll() {
-	p.dropSpare()
 	for f := range p.own {
 		f.Close()
 	}
