@@ -94,6 +94,7 @@ func Answer(p *policy.Policy, f *plan.Facts) {
 			f.Files[name] = content
 		}
 	}
+	h.gitNames(f)
 	w := plan.Wants(p, f)
 	f.Paths = make(map[string]plan.Path, len(w.Paths))
 	f.Globs = make(map[string][]string, len(w.Globs))

@@ -156,6 +156,9 @@ func (c *compiler) limits() {
 // names fills in what the name broker must know.
 func (c *compiler) names() {
 	r := name.Rules{Protect: values(c.p.Files.Protect), Deny: values(c.p.Files.Deny), NestedGit: c.p.Files.NestedGit.V}
+	for _, p := range c.f.Workspace.GitNames {
+		r.Protect = append(r.Protect, patternOf(p))
+	}
 	if r.NestedGit == "" {
 		r.NestedGit = "deny"
 	}
@@ -185,4 +188,9 @@ func values(vs []policy.Value[string]) []string {
 		}
 	}
 	return out
+}
+
+// patternOf is the pattern that matches the absolute path p alone.
+func patternOf(p string) string {
+	return strings.NewReplacer(`\`, `\\`, "*", `\*`, "?", `\?`, "[", `\[`).Replace(p)
 }

@@ -54,6 +54,9 @@ type Workspace struct {
 	// Root (a linked worktree's common directory, a submodule's) are verified by
 	// their pointer back.
 	GitDirs []string `json:"git_dirs,omitempty"`
+	// GitNames are files and directories in Root that git's configuration in place
+	// makes git run, or read as configuration.
+	GitNames []string `json:"git_names,omitempty"`
 	// Files that exist directly in Root, by name: profiles are switched on by them.
 	Names []string `json:"names,omitempty"`
 }
