@@ -488,3 +488,85 @@ func TestWithoutWalls(t *testing.T) {
 		t.Errorf("terminal: %v", err)
 	}
 }
+
+// TestEvents: a session tells what it is, what ran, what was denied and how it
+// ended, without any secret.
+func TestEvents(t *testing.T) {
+	t.Setenv("BAILEY_TEST_TOKEN", "geheim-geheim")
+	var events []bailey.Event
+	d := dir(t)
+	cfg := bailey.Config{Dir: d, Events: func(e bailey.Event) { events = append(events, e) }}
+	b := open(t, cfg)
+	sh(t, b, "true > .envrc; true geheim-geheim; exit 4").Run()
+	if err := b.Close(); err != nil {
+		t.Error(err)
+	}
+	var types []string
+	for i, e := range events {
+		if e.Type != "denial" { // may come before or after the exit
+			types = append(types, string(e.Type))
+		}
+		if e.Seq != uint64(i+1) || e.Session != b.Session() {
+			t.Errorf("event %d: %+v", i, e)
+		}
+		if strings.Contains(fmt.Sprint(e), "geheim") {
+			t.Errorf("a secret in %v", e)
+		}
+	}
+	if got := strings.Join(types, " "); got != "session.start exec exit session.end" {
+		t.Error(got)
+	}
+	denials := b.Denials()
+	if len(denials) != 1 || denials[0].Target != d+"/.envrc" || denials[0].Op != "create" || denials[0].Hint == "" {
+		t.Errorf("%+v", denials)
+	}
+	if len(events) != 5 {
+		t.Errorf("%d events", len(events))
+	}
+
+	// Without walls there are no denials, but the same events.
+	events = nil
+	cfg.Mode = bailey.DangerFullAccess
+	bailey.Command(t.Context(), cfg, "true").Run()
+	if len(events) != 4 {
+		t.Errorf("%d events without walls", len(events))
+	}
+}
+
+func TestLog(t *testing.T) {
+	d := dir(t)
+	var denied *bailey.DeniedError
+	_, err := bailey.Open(t.Context(), bailey.Config{Dir: d, Log: filepath.Join(d, "log")})
+	if errors.Is(err, errors.ErrUnsupported) {
+		t.Skip(err)
+	}
+	if !errors.As(err, &denied) {
+		t.Errorf("in the workspace: %v", err)
+	}
+	if names, _ := os.ReadDir(d); len(names) != 0 {
+		t.Errorf("left behind: %v", names)
+	}
+	// A log that cannot be written ends the box.
+	small := &syscall.Rlimit{}
+	log := filepath.Join(t.TempDir(), "log")
+	b, err := bailey.Open(t.Context(), bailey.Config{Dir: d, Log: log})
+	if err != nil {
+		t.Fatal(err)
+	}
+	syscall.Getrlimit(syscall.RLIMIT_FSIZE, small)
+	info, _ := os.Stat(log)
+	limit := *small
+	limit.Cur = uint64(info.Size()) + 10
+	if err := syscall.Setrlimit(syscall.RLIMIT_FSIZE, &limit); err != nil {
+		t.Skip(err)
+	}
+	defer syscall.Setrlimit(syscall.RLIMIT_FSIZE, small)
+	err = b.Command(t.Context(), "sleep", "60").Run()
+	syscall.Setrlimit(syscall.RLIMIT_FSIZE, small)
+	if !errors.Is(err, syscall.EFBIG) {
+		t.Errorf("with a full log: %v", err)
+	}
+	if err := b.Close(); err == nil {
+		t.Error("closed without an error")
+	}
+}

@@ -191,7 +191,26 @@ func describe(err error) (text, hint string) {
 			hint = "limits.output in bailey.toml sets another limit"
 		}
 	}
+	if hint == "" {
+		hint = fallback(err)
+	}
 	return text, hint
+}
+
+// fallback is what to do about an error that does not say so itself.
+func fallback(err error) string {
+	var pol *policy.Error
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return "check the path"
+	case errors.Is(err, fs.ErrPermission):
+		return "check who may read and write it"
+	case errors.As(err, &pol):
+		return "bailey policy schema lists every key and its values"
+	case errors.Is(err, syscall.ENOSPC):
+		return "make room on the disk"
+	}
+	return "bailey help explains each verb"
 }
 
 // place is where a policy error is, in front of the problem.

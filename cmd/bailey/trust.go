@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -104,6 +105,9 @@ func (a *app) trustAdd(words []string, yes bool) error {
 	contents := make([][]byte, len(files))
 	for i, name := range files {
 		if contents[i], err = layers.Read(name); err != nil {
+			if e := (*fs.PathError)(nil); errors.As(err, &e) {
+				err = e.Err // which names the file again
+			}
 			return fmt.Errorf("read %s: %w", quote(name), err)
 		}
 	}
