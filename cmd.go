@@ -189,9 +189,6 @@ func (c *Cmd) start() error {
 	if c.Path == "" || strings.IndexByte(c.Path, 0) >= 0 {
 		return &exec.Error{Name: c.Path, Err: exec.ErrNotFound}
 	}
-	if c.Cancel == nil && c.WaitDelay == 0 {
-		return errors.New("bailey: command has neither Cancel nor WaitDelay")
-	}
 	if err := c.ctx.Err(); err != nil {
 		return err
 	}

@@ -47,11 +47,11 @@ type UnsupportedError struct {
 
 func (e *UnsupportedError) Error() string {
 	s := e.Feature + " is not possible here"
-	if e.Have != "" {
+	switch {
+	case e.Have != "":
 		s += ": " + e.Have
-	}
-	if e.Need != "" {
-		s += " (needs " + e.Need + ")"
+	case e.Need != "":
+		s += ": it needs " + e.Need
 	}
 	return s
 }
@@ -98,9 +98,8 @@ func planError(err error, min Tier) error {
 	if !errors.As(err, &e) || e.Wall == "" {
 		return err
 	}
-	need := ""
-	if min != "" {
-		need = "at least tier " + string(min)
+	if min == "" {
+		min = TierFull
 	}
-	return &UnsupportedError{Feature: "the wall " + e.Wall, Need: need, Have: e.What, Hint: e.Hint}
+	return &UnsupportedError{Feature: "tier " + string(min), Need: e.Wall, Have: e.What, Hint: e.Hint}
 }

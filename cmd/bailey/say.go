@@ -185,10 +185,11 @@ func describe(err error) (text, hint string) {
 		}
 	case errors.As(err, &limit):
 		text = limit.Limit + " limit of " + limit.Amount() + " reached: the command was ended"
-		if limit.Limit == "timeout" {
-			hint = "--timeout sets another limit"
-		} else {
-			hint = "limits.output in bailey.toml sets another limit"
+		switch limit.Limit {
+		case "timeout", "memory", "pids":
+			hint = "--" + limit.Limit + " sets another limit"
+		default:
+			hint = "limits." + limit.Limit + " in a policy file sets another limit"
 		}
 	}
 	if hint == "" {
