@@ -7,8 +7,11 @@ import (
 
 // Amount prints the limit's value for people: "90s", "64 MiB".
 func (e *LimitError) Amount() string {
-	if e.Unit == "ns" {
+	switch e.Unit {
+	case "ns":
 		return time.Duration(e.Value).String()
+	case "count":
+		return strconv.FormatInt(e.Value, 10)
 	}
 	v, unit := e.Value, 0
 	units := [...]string{"bytes", "KiB", "MiB", "GiB", "TiB"}

@@ -62,9 +62,9 @@ func (e *UnsupportedError) Is(target error) bool { return target == errors.ErrUn
 // LimitError says that a limit of the policy ended a command. It unwraps to the
 // command's *ExitError.
 type LimitError struct {
-	Limit string // "timeout" or "output"
+	Limit string // "timeout", "output" or "memory"
 	Value int64  // in Unit
-	Unit  string // "ns" or "bytes"
+	Unit  string // "ns", "bytes" or "count"
 	Err   error
 }
 
