@@ -22,9 +22,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// bailey is the program under test, bin the directory with a copy of this test,
+// program is bailey, the program under test, bin the directory with a copy of this test,
 // which is the program that attacks.
-var bailey, bin, self string
+var program, bin, self string
 
 func TestMain(m *testing.M) {
 	if len(os.Args) > 2 && strings.HasPrefix(os.Args[1], "walls-") {
@@ -45,8 +45,8 @@ func testMain(m *testing.M) int {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
-	bailey, bin, self = filepath.Join(dir, "bailey"), filepath.Join(dir, "bin"), filepath.Join(dir, "bin", "attack")
-	build := exec.Command("go", "build", "-o", bailey, "../../cmd/bailey")
+	program, bin, self = filepath.Join(dir, "bailey"), filepath.Join(dir, "bin"), filepath.Join(dir, "bin", "attack")
+	build := exec.Command("go", "build", "-o", program, "../../cmd/bailey")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
 		fmt.Fprintf(os.Stderr, "build bailey: %v\n%s", err, out)
@@ -213,9 +213,9 @@ func tiers(t *testing.T, f func(t *testing.T, b box)) {
 func (b box) command(ctx context.Context, w *world, args ...string) *exec.Cmd {
 	var argv []string
 	if b.tier == "landlock" {
-		argv = append(argv, self, "walls-nouserns", bailey, "run", "--min-tier", "landlock")
+		argv = append(argv, self, "walls-nouserns", program, "run", "--min-tier", "landlock")
 	} else {
-		argv = append(argv, bailey, "run")
+		argv = append(argv, program, "run")
 	}
 	argv = append(argv, "--quiet", "--read", bin)
 	argv = append(argv, b.flags...)

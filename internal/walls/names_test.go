@@ -60,7 +60,7 @@ var existing = []string{".envrc", "deep/er/.envrc", ".vscode/settings.json", "de
 // protectedNames are the patterns in force, as names that match them.
 func protectedNames(t *testing.T, w *world) []string {
 	t.Helper()
-	c := exec.Command(bailey, "plan", "--json")
+	c := exec.Command(program, "plan", "--json")
 	c.Dir, c.Env = w.WS, environ(w)
 	out, err := c.Output()
 	if err != nil {
