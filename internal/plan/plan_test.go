@@ -331,6 +331,25 @@ func TestGolden(t *testing.T) {
 	}
 }
 
+// A version manager's programs look for the version to run in the whole of its
+// directory: one entry of PATH in it shows all of it, once.
+func TestVersionManagers(t *testing.T) {
+	p, f, m := laptop()
+	f.Env = append(f.Env[1:], "PATH=/home/ann/.pyenv/plugins/x/shims:/home/ann/.pyenv/shims:/home/ann/.cargo/bin:/usr/bin")
+	for _, d := range []string{"/home/ann/.pyenv", "/home/ann/.pyenv/shims", "/home/ann/.pyenv/plugins/x/shims", "/home/ann/.cargo/bin", "/home/ann/.rustup"} {
+		m[d] = Path{Exists: true, IsDir: true, Real: d, UID: 1000, Mode: 0o755}
+	}
+	var got []string
+	for _, n := range compile(t, p, f, m).Tree {
+		if n.Kind == Bind && (under(n.Path, "/home/ann/.pyenv") || under(n.Path, "/home/ann/.rustup") || under(n.Path, "/home/ann/.cargo")) {
+			got = append(got, n.Path)
+		}
+	}
+	if want := []string{"/home/ann/.cargo/bin", "/home/ann/.pyenv", "/home/ann/.rustup"}; !reflect.DeepEqual(got, want) {
+		t.Errorf("shown: %q, want %q", got, want)
+	}
+}
+
 func TestDeterministic(t *testing.T) {
 	for name, make := range scenarios() {
 		p, f, m := make()

@@ -54,6 +54,8 @@ func etcPath(entry string) string {
 // sslKeep is what of /etc/ssl a box may see. The rest holds private keys.
 var sslKeep = [...]string{"/etc/ssl/certs", "/etc/ssl/openssl.cnf", "/etc/ssl/cert.pem", "/etc/ssl/ca-bundle.pem"}
 
+const nsswitch = "passwd: files\ngroup: files\nshadow: files\nhosts: files\nnetworks: files\nprotocols: files\nservices: files\nethers: files\nrpc: files\n"
+
 // etc puts the entries of /etc that the policy names, and those that bailey makes.
 func (c *compiler) etc() {
 	from := builtin("etc")
@@ -62,6 +64,10 @@ func (c *compiler) etc() {
 	c.data("/etc/group", group(id), 0o644, from)
 	c.data("/etc/hostname", hostname+"\n", 0o644, from)
 	c.data("/etc/hosts", "127.0.0.1 localhost "+hostname+"\n::1 localhost "+hostname+"\n", 0o644, from)
+	// There is no network: a name that is not in /etc/hosts does not exist. Asking a
+	// name server that cannot be reached would be a temporary failure, which programs
+	// try again for minutes; and daemons of the host that know users are not there.
+	c.data("/etc/nsswitch.conf", nsswitch, 0o644, from)
 	for _, v := range c.p.Files.Etc {
 		pattern := etcPath(v.V)
 		if !under(pattern, "/etc") || pattern == "/etc" {

@@ -10,10 +10,12 @@ import (
 var markers = [...]string{"pkg/tool", "lib/node_modules", "lib/rustlib", "lib/modules", "pyvenv.cfg", "lib/ruby"}
 
 // managers are directories below HOME to which the programs in a PATH entry of
-// the home are known to link. They hold installed software and nothing else.
+// the home are known to lead, by a link or by a script that looks for a version
+// to run (pyenv, rbenv, rustup: these need their settings and scripts as well).
+// They hold installed software and nothing else.
 var managers = [...]string{
 	".local/share/uv/tools", ".local/share/uv/python", ".local/share/pipx/venvs", ".local/pipx/venvs", ".local/share/mise/installs", ".local/share/claude/versions",
-	".local/share/pnpm", ".local/share/fnm", ".nvm/versions", ".pyenv/versions", ".rbenv/versions", ".asdf/installs", ".volta/tools", ".rustup/toolchains", ".sdkman/candidates",
+	".local/share/pnpm", ".local/share/fnm", ".nvm/versions", ".pyenv", ".rbenv", ".asdf/installs", ".volta/tools", ".rustup", ".sdkman/candidates",
 }
 
 // searchPlaces are where a PATH entry outside HOME and the system directories
@@ -39,8 +41,22 @@ func (f *Facts) pathEntries() []string {
 // toolchains shows the directories of programs that PATH names.
 func (c *compiler) toolchains() {
 	from := builtin("PATH")
-	inHome := false
-	for _, e := range c.f.pathEntries() {
+	home := c.f.Account.Home
+	entries := c.f.pathEntries()
+	for _, e := range entries {
+		if !under(e, home) || e == home || !c.f.path(e).IsDir {
+			continue
+		}
+		// Whole, and first: most entries of the home lie in them.
+		for _, m := range managers {
+			p := path.Join(home, m)
+			if f := c.f.path(p); f.IsDir && c.rootOver(p) == nil && c.refuseTool(p, f, true) == "" {
+				c.t.put(Node{Kind: Bind, Path: p, Source: f.Real, Exec: true, From: from})
+			}
+		}
+		break
+	}
+	for _, e := range entries {
 		f := c.f.path(e)
 		if !f.IsDir || c.rootOver(e) != nil {
 			continue
@@ -48,26 +64,15 @@ func (c *compiler) toolchains() {
 		if _, _, ok := c.t.host(e); ok {
 			continue
 		}
-		home := under(e, c.f.Account.Home) && e != c.f.Account.Home
-		if why := c.refuseTool(e, f, home); why != "" {
+		if why := c.refuseTool(e, f, under(e, home) && e != home); why != "" {
 			c.note("PATH entry %s is not visible inside: %s", Show(e), why)
 			continue
 		}
-		inHome = inHome || home
 		show := e
 		if prefix := path.Dir(e); path.Base(e) == "bin" && c.isToolchain(prefix) {
 			show = prefix
 		}
 		c.t.put(Node{Kind: Bind, Path: show, Source: c.f.path(show).Real, Exec: true, From: from})
-	}
-	if !inHome {
-		return
-	}
-	for _, m := range managers {
-		p := path.Join(c.f.Account.Home, m)
-		if f := c.f.path(p); f.IsDir && c.rootOver(p) == nil && c.refuseTool(p, f, true) == "" {
-			c.t.put(Node{Kind: Bind, Path: p, Source: f.Real, Exec: true, From: from})
-		}
 	}
 }
 
