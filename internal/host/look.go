@@ -73,6 +73,9 @@ func (h *host) resolve(p string, links int) (string, entry, bool) {
 	if p == "/" {
 		return p, h.lstat(p), true
 	}
+	if !path.IsAbs(p) { // its parents would have no end
+		return "", entry{}, false
+	}
 	dir, ok := h.dir(path.Dir(p), links)
 	if !ok {
 		return "", entry{}, false

@@ -18,6 +18,9 @@ type Want struct {
 // belong in Facts.Files. It needs Account alone.
 func WantFiles(f *Facts) []string {
 	home := f.Account.Home
+	if home == "" { // an owner without an account
+		return nil
+	}
 	return []string{path.Join(home, gitConfigs[0]), path.Join(home, gitConfigs[1]), path.Join(home, goEnvFile)}
 }
 
