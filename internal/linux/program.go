@@ -29,6 +29,7 @@ type program struct {
 	nregs int32
 
 	control          uintptr  // descriptor number of the child's end of the control socket
+	entry            uintptr  // of runProgram, for cloneShared
 	shared           *program // what a child that shares our memory sees, after publish
 	injected, faults int      // tests: how far faults have been looked for
 	keep             []any    // buffers the list points into
@@ -157,7 +158,7 @@ var errTooMany = &SetupError{Step: "prepare the set-up: the policy has too many 
 // publish shows the list as it is now to a child that shares our memory.
 func (p *program) publish() error {
 	if p.shared == nil {
-		p.shared = &program{control: p.control, regs: make([]uintptr, maxShared)}
+		p.shared = &program{control: p.control, regs: make([]uintptr, maxShared), entry: programEntry()}
 	}
 	if p.nregs >= maxShared {
 		return errTooMany

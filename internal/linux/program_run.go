@@ -31,6 +31,7 @@ func runtimeAfterForkInChild()
 //go:nocheckptr
 func (p *program) fork(flags uintptr) (pid int, err syscall.Errno) {
 	p.regs = make([]uintptr, p.nregs+1)
+	p.entry = programEntry()
 	runtimeBeforeFork()
 	r, _, e := rawCall(syscall.SYS_CLONE, flags|uintptr(syscall.SIGCHLD), 0, 0, 0, 0, 0)
 	if e != 0 || r != 0 {
@@ -53,7 +54,7 @@ func (p *program) fork(flags uintptr) (pid int, err syscall.Errno) {
 //go:nocheckptr
 func (p *program) forkShared(flags, stack uintptr) (pid int, err syscall.Errno) {
 	runtimeBeforeFork() // blocks all signals, here and so in the child
-	r := cloneShared(flags|uintptr(syscall.SIGCHLD)|syscall.CLONE_VM, stack, p.shared, 0)
+	r := cloneShared(flags|uintptr(syscall.SIGCHLD)|syscall.CLONE_VM, stack, p.shared, 0, p.shared.entry)
 	runtimeAfterFork()
 	if r > maxErrno {
 		return 0, syscall.Errno(-r)
@@ -64,15 +65,20 @@ func (p *program) forkShared(flags, stack uintptr) (pid int, err syscall.Errno) 
 // cloneShared is in clone_$GOARCH.s.
 //
 //go:noescape
-func cloneShared(flags, stack uintptr, p *program, step int) (pid uintptr)
+func cloneShared(flags, stack uintptr, p *program, step int, entry uintptr) (pid uintptr)
 
 // runProgram is where cloneShared's child begins.
 //
-//lint:ignore U1000 called in clone_$GOARCH.s
 //go:nosplit
 //go:norace
 //go:nocheckptr
 func runProgram(p *program, step int) { p.run(step) }
+
+// programEntry is the address of runProgram's first instruction.
+func programEntry() uintptr {
+	f := runProgram
+	return **(**uintptr)(unsafe.Pointer(&f))
+}
 
 // maxErrno is the largest result of a raw system call that is not an error.
 const maxErrno = ^uintptr(4095)
@@ -133,7 +139,7 @@ func (p *program) run(i int) {
 				p.regs[o.out] = r
 			}
 		case opFork:
-			r := cloneShared(o.args[0].val|syscall.CLONE_VM, o.args[1].val, p, o.jump)
+			r := cloneShared(o.args[0].val|syscall.CLONE_VM, o.args[1].val, p, o.jump, p.entry)
 			if r > maxErrno {
 				p.fail(i, syscall.Errno(-r))
 			}
