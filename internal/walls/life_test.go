@@ -277,3 +277,32 @@ func TestPolicyOutOfReach(t *testing.T) {
 		}
 	}
 }
+
+// Started by root in a directory of another user, a box is that user: what it
+// makes is theirs, and root's own is out of reach.
+func TestRootForAnother(t *testing.T) {
+	if os.Geteuid() != 0 {
+		return // an ordinary user has only themselves to be
+	}
+	const uid = 61234
+	w := newWorld(t)
+	for _, d := range []string{w.Base, w.Home} {
+		os.Chmod(d, 0o755)
+	}
+	if err := os.Chown(w.WS, uid, uid); err != nil {
+		t.Fatal(err)
+	}
+	write(t, w.Base+"/roots", canary)
+	os.Chmod(w.Base+"/roots", 0o600)
+	b := box{tier: "full"}
+	out := b.sh(t, w, "id -u; echo x > made; mkdir dir; cat "+w.Base+"/roots /etc/shadow; ls /root; chown 0:0 made; cat /proc/self/status | grep Cap")
+	for _, f := range []string{"made", "dir"} {
+		var st unix.Stat_t
+		if err := unix.Lstat(filepath.Join(w.WS, f), &st); err != nil || st.Uid != uid || st.Gid != uid {
+			t.Errorf("%s: %v, owner %d:%d\n%s", f, err, st.Uid, st.Gid, out)
+		}
+	}
+	if strings.HasPrefix(out, "0\n") || strings.Contains(out, canary) || strings.Contains(out, "root:") {
+		t.Errorf("%s", out)
+	}
+}

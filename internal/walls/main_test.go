@@ -77,6 +77,7 @@ type world struct {
 	Victim              int    // a process of the same user
 	TCP, TCP6, UDP      int    // ports on loopback
 	Unix, Abstract      string
+	DevShm              string
 	Shm                 int
 	Started             time.Time
 }
@@ -177,6 +178,11 @@ func (w *world) listen(t testing.TB) {
 	copy(mem, canary)
 	unix.SysvShmDetach(mem)
 	w.Shm = id
+	w.DevShm = fmt.Sprintf("/dev/shm/walls-%d-%d", os.Getpid(), id)
+	if err := os.WriteFile(w.DevShm, []byte(canary), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.Remove(w.DevShm) })
 }
 
 func write(t testing.TB, path, text string) {

@@ -59,6 +59,7 @@ func TestFilesOutside(t *testing.T) {
 		add("handle", false, w.WS)
 		add("write", false, "/usr/bin/env", "/etc/passwd", "/etc/resolv.conf")
 		add("create", false, "/usr/bin/x", "/etc/x", "/opt/x", "/new")
+		add("listener", true, "")
 		add("setid", true, "open suid", "open sgid", "mknod suid", "late suid", "late sgid", "fchmod suid", "tmpfile suid")
 		if b.tier == "landlock" {
 			// A private home and /tmp need mounts. What the policy keeps out stays out.
@@ -117,6 +118,8 @@ func TestProcessesOutside(t *testing.T) {
 		add("udp", true, "", "127.0.0.1")
 		add("unix", true, "", "path", "abstract")
 		add("shm", true, "", "")
+		add("read", true, "", w.DevShm)
+		add("write", true, "", w.DevShm)
 		add("uplink", false, "", "192.0.2.1:53", "[2001:db8::1]:53", "8.8.8.8:53", "169.254.169.254:80")
 		add("keys", false, "", "search", "add")
 		add("keys", false, "full", "")
