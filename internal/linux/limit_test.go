@@ -22,9 +22,12 @@ func TestProcessLimit(t *testing.T) {
 	p := testPlan(t)
 	p.Limits.Pids = 40
 	// dash, unlike bash, does not try again for half a minute.
-	out, st := output(t, p, "sh", "-c", `i=0; while [ $i -lt 600 ]; do sleep 20 & i=$((i+1)); done; echo all`)
+	out, st := output(t, p, "sh", "-c", `i=0; while [ $i -lt 600 ]; do echo $i; sleep 20 & i=$((i+1)); done; echo all`)
 	if strings.Contains(out, "all") || !strings.Contains(strings.ToLower(out), "cannot fork") {
 		t.Errorf("600 processes ran in a box for 40: %v %s", st, out)
+	}
+	if _, err := os.Stat("/proc/sys/kernel/ns_last_pid"); (err == nil || os.Geteuid() != 0) && strings.Contains(out, "\n42\n") {
+		t.Errorf("more than 40 processes ran: %s", out)
 	}
 	if after, _ := os.ReadFile("/proc/sys/kernel/pid_max"); string(after) != string(before) {
 		t.Errorf("the machine's pid_max changed from %s to %s", before, after)
