@@ -234,6 +234,7 @@ func begin(id plan.Identity, f fault, fixed []plan.Node) (_ *Begun, err error) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	p.ownSignals()
+	l.letGo(g.lifeline)
 	l.id, l.byParent = id, os.Geteuid() == 0
 	if l.byParent {
 		o := p.do("wait for the id maps", unix.SYS_READ, word(p.control), p.bytes([]byte{0}), num(1))
@@ -281,6 +282,14 @@ func begin(id plan.Identity, f fault, fixed []plan.Node) (_ *Begun, err error) {
 		}
 	}
 	return g, nil
+}
+
+// letGo appends the steps that close the supervisor's ends of what the child
+// waits on: with copies of its own it would wait for ever when the supervisor is
+// gone.
+func (l *launch) letGo(lifeline *os.File) {
+	l.p.do("let go of the control socket", unix.SYS_CLOSE, word(l.own.Fd()))
+	l.p.do("let go of the lifeline", unix.SYS_CLOSE, word(lifeline.Fd()))
 }
 
 // closeOthers appends the steps that close what this process had open, up to the

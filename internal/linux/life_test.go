@@ -82,6 +82,47 @@ func TestNothingSurvivesTheSupervisor(t *testing.T) {
 	}
 }
 
+// TestKilledWhileStarting kills a supervisor at many moments of a start. Whatever
+// was there of the box must notice.
+func TestKilledWhileStarting(t *testing.T) {
+	dir := t.TempDir()
+	for i := range 60 {
+		cmd := exec.Command("/proc/self/exe")
+		cmd.Env = append(os.Environ(), "BAILEY_TEST_PART=victim", "TMPDIR="+dir)
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Duration(i) * 300 * time.Microsecond)
+		cmd.Process.Kill()
+		cmd.Wait()
+	}
+	deadline := time.Now().Add(5 * time.Second)
+	for {
+		left := withEnvironment("TMPDIR="+dir) + sleepers(t, "7777")
+		if left == 0 {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("%d processes are left", left)
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+}
+
+// withEnvironment counts the processes that have a variable: those of a box that
+// has not become anything yet still have the supervisor's.
+func withEnvironment(v string) int {
+	n := 0
+	dirs, _ := os.ReadDir("/proc")
+	for _, d := range dirs {
+		b, _ := os.ReadFile("/proc/" + d.Name() + "/environ")
+		if strings.Contains("\x00"+string(b), "\x00"+v+"\x00") {
+			n++
+		}
+	}
+	return n
+}
+
 func TestNothingSurvivesTheCommand(t *testing.T) {
 	out, st := output(t, testPlan(t), "sh", "-c", "setsid sh -c 'trap \"\" TERM HUP INT; sleep 7778' & echo started")
 	if !strings.Contains(out, "started") || !st.Success() {

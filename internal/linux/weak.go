@@ -57,6 +57,7 @@ func (b *Box) startWeak(cmd *Command) (*Process, error) {
 	defer l.close()
 	l.weak = true
 	p := l.p
+	l.letGo(outer)
 	rules := l.openRules()
 	if os.Geteuid() == 0 {
 		p.do("drop supplementary groups", unix.SYS_SETGROUPS, num(0), num(0))
