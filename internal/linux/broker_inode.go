@@ -43,6 +43,13 @@ func (w *worker) pinned(op name.Op, dirfd, addr uint64, follow bool) (int, unix.
 	if e == 0 && w.virtual(fd) {
 		e = unix.EACCES
 	}
+	if e == 0 && op == name.Chmod {
+		// A device is the host's; without mounts nothing else says that its node is
+		// not to be changed by who may write to it.
+		if e = w.fstat(fd); e == 0 && (w.stat.Mode&unix.S_IFMT == unix.S_IFCHR || w.stat.Mode&unix.S_IFMT == unix.S_IFBLK) {
+			e = unix.EPERM
+		}
+	}
 	if e != 0 {
 		closeFD(fd)
 		return -1, e

@@ -97,9 +97,13 @@ func bindAttr(n *plan.Node) uint64 {
 // source appends the steps that make a detached copy of what n binds.
 func (t *tree) source(n *plan.Node) reg {
 	fd := t.clone(n)
-	if !n.Device { // a device node obeys none of these
-		t.setattr(n.Source, fd, bindAttr(n), true)
+	set := bindAttr(n)
+	if n.Device {
+		// Read-only, a device still takes what is written to it. What cannot change
+		// is the node, which is the host's: its mode and owner, where that is root.
+		set = unix.MOUNT_ATTR_RDONLY | unix.MOUNT_ATTR_NOSUID | unix.MOUNT_ATTR_NOEXEC
 	}
+	t.setattr(n.Source, fd, set, true)
 	return fd
 }
 

@@ -407,7 +407,7 @@ func TestTreeProperties(t *testing.T) {
 
 func TestRefusedWorkspaces(t *testing.T) {
 	for _, tt := range []struct{ root, say string }{
-		{"/", "root of the file system"}, {"/home/ann", "the home directory"}, {"/home", "home"}, {"/usr", "system"}, {"/tmp", "system"}, {"/proc/1", "kernel"},
+		{"/", "root of the file system"}, {"/home/ann", "the home directory"}, {"/home/ann/.ssh", "a place for keys"}, {"/home/ann/.config/gh/x", "a place for keys"}, {"/home", "home"}, {"/usr", "system"}, {"/tmp", "system"}, {"/proc/1", "kernel"},
 		{"/home/ann/.config/bailey", "bailey's own"}, {"/home/ann/.cache", "bailey's own"}, {"/home/ann/.local/state/bailey/x", "bailey's own"}, {"/dev/shm", "system"}, {"/usr/local", "system"},
 	} {
 		for _, mode := range []policy.Mode{policy.WorkspaceWrite, policy.ReadOnly} {

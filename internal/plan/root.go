@@ -53,6 +53,10 @@ func (c *compiler) checkRoot(what, p string, from policy.Source) *Error {
 	return &Error{What: what + " cannot be used, it is " + why, Path: p, From: from, Hint: rootHint}
 }
 
+// keyDirs, below HOME, are nobody's project. A box that starts in one was led
+// there, by a symbolic link in a project for example; who means it names it.
+var keyDirs = [...]string{".ssh", ".gnupg", ".aws", ".azure", ".kube", ".config/gcloud", ".config/gh", ".password-store", ".local/share/keyrings"}
+
 // findRoots collects the workspace, the configured writable paths and the
 // workspace's git directories.
 func (c *compiler) findRoots() error {
@@ -61,6 +65,13 @@ func (c *compiler) findRoots() error {
 	ws := f.Workspace
 	if err := c.checkRoot("the workspace", ws.Root, policy.Source{}); err != nil {
 		return err
+	}
+	for _, home := range [...]string{f.Home, f.Account.Home} {
+		for _, d := range keyDirs {
+			if home != "" && under(ws.Root, path.Join(home, d)) {
+				return &Error{What: "the workspace cannot be used, it is a place for keys", Path: ws.Root, Hint: rootHint}
+			}
+		}
 	}
 	c.roots = append(c.roots, root{path: ws.Root, source: ws.Root, from: builtin("workspace"), topGit: has(ws.Names, ".git"), writable: write})
 	for _, v := range c.p.Files.Write {

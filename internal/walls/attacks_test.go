@@ -32,7 +32,7 @@ func init() {
 		"tcp": dialTCP, "udp": dialUDP, "unix": dialUnix, "uplink": uplink, "socket": socket, "shm": shmAttach,
 		"kill": kill, "ptrace": ptrace, "vm_readv": vmRead, "pidfd": pidfd, "prlimit": prlimit, "priority": priority, "sched": sched, "oom": oomScore,
 		"syscall": rawCall, "int80": int80, "x32": x32, "ioctl": ioctl, "unshare": unshare, "clone": clone, "mount": mount, "capabilities": capabilities,
-		"nnp": noNewPrivs, "setuid": setuid, "fd": inherited, "keys": keys, "self mem": selfMem, "personality": personality, "setid": setID, "open for writing": openForWriting, "make": makeName, "change": changeName, "race": race, "deny": denied, "listener": listener,
+		"nnp": noNewPrivs, "setuid": setuid, "fd": inherited, "keys": keys, "self mem": selfMem, "personality": personality, "setid": setID, "open for writing": openForWriting, "make": makeName, "change": changeName, "race": race, "deny": denied, "listener": listener, "remode": remode, "rechown": rechown,
 	}
 }
 
@@ -678,3 +678,15 @@ func listener(_ *world, _ string) error {
 	}
 	return nil
 }
+
+// remode and rechown set what is there already, so that they do no harm where
+// they work.
+func remode(_ *world, arg string) error {
+	var st unix.Stat_t
+	if err := unix.Stat(arg, &st); err != nil {
+		return err
+	}
+	return unix.Chmod(arg, st.Mode&0o777)
+}
+
+func rechown(_ *world, arg string) error { return unix.Chown(arg, -1, os.Getgid()) }
