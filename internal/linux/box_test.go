@@ -18,6 +18,7 @@ import (
 // package's tests do not depend on the compiler's choices.
 func testPlan(t testing.TB) *plan.Plan {
 	t.Helper()
+	outermost(t)
 	ws := t.TempDir()
 	uid, gid := os.Geteuid(), os.Getegid()
 	p := &plan.Plan{

@@ -107,6 +107,7 @@ type brokerBox struct {
 
 func newBrokerBox(t testing.TB) *brokerBox {
 	t.Helper()
+	outermost(t)
 	dir, err := filepath.EvalSymlinks(t.TempDir())
 	if err != nil {
 		t.Fatal(err)

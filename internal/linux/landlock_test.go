@@ -211,6 +211,7 @@ func (r *landlockRuleset) restrictThread(paths []plan.PathRule) error {
 
 // TestLandlockHolds tries what the rules forbid, and what they must leave.
 func TestLandlockHolds(t *testing.T) {
+	outermost(t)
 	abi, err := landlockABI()
 	if err != nil {
 		t.Fatal(err)

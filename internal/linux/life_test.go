@@ -62,6 +62,7 @@ func await(t *testing.T, arg string, n int) {
 }
 
 func TestNothingSurvivesTheSupervisor(t *testing.T) {
+	outermost(t)
 	for _, sig := range []unix.Signal{unix.SIGKILL, unix.SIGTERM, unix.SIGSEGV} {
 		cmd := exec.Command("/proc/self/exe")
 		cmd.Env = append(os.Environ(), "BAILEY_TEST_PART=victim", "TMPDIR="+t.TempDir())

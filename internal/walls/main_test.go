@@ -7,6 +7,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"flag"
 	"fmt"
 	"net"
 	"os"
@@ -64,7 +65,24 @@ func testMain(m *testing.M) int {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
+	if nested() {
+		flag.Parse()
+		flag.Set("test.run", "^TestNested$")
+	}
 	return m.Run()
+}
+
+// nested says whether this test runs in a box already, which allows no second.
+func nested() bool {
+	mode, err := unix.PrctlRetInt(unix.PR_GET_SECCOMP, 0, 0, 0, 0)
+	return err == nil && mode == 2 && os.Getenv("BAILEY") != "" && exec.Command(program, "run", "-q", "--", "true").Run() != nil
+}
+
+// TestNested stands for all others where go test itself runs in a box.
+func TestNested(t *testing.T) {
+	if nested() {
+		t.Skip("no test of the walls was made: they are tested from outside, and this is inside a box")
+	}
 }
 
 // canary is what every planted secret holds.
