@@ -4,6 +4,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"syscall"
 
 	"github.com/bailey-run/bailey/internal/plan"
 )
@@ -64,9 +65,11 @@ func (n *gitNamer) content(content, dir string, depth int) {
 		if at = p; !path.IsAbs(p) {
 			at = path.Join(from, p)
 		}
-		real, _, exists := n.h.walk(from, p, 0)
-		// A word of a command without a slash is a program on PATH, unless it is there.
-		if g.Certain || exists || strings.Contains(p, "/") {
+		real, e, exists := n.h.walk(from, p, 0)
+		dir := exists && e.mode&syscall.S_IFMT == syscall.S_IFDIR
+		// A word of a command without a slash is a program on PATH, unless it is
+		// there; a directory is where the command works, not what it runs.
+		if g.Certain || !dir && (exists || strings.Contains(p, "/")) {
 			n.add(at)
 			if exists {
 				n.add(real)

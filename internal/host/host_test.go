@@ -352,3 +352,43 @@ func loaded(t testing.TB, f *plan.Facts) *policy.Policy {
 	}
 	return p
 }
+
+// What git's configuration in place makes git run or read lies in the work tree
+// sometimes; it is as good as the configuration.
+func TestGitNames(t *testing.T) {
+	dir := temp(t)
+	mkdir(t, dir+"/.git", dir+"/tools/hooks", dir+"/src", dir+"/log")
+	write(t, dir+"/shared.inc", "[filter \"y\"]\n\tprocess = tools/late.sh --x\n[include]\n\tpath = .git/config\n")
+	write(t, dir+"/clean.py", "")
+	if err := os.Symlink("tools", dir+"/t"); err != nil {
+		t.Fatal(err)
+	}
+	write(t, dir+"/.git/config", `[core]
+	hooksPath = t/hooks
+	fsmonitor = true
+[include]
+	path = ../shared.inc
+	path = ~/elsewhere
+[filter "x"]
+	clean = python3 clean.py %f
+	smudge = "sh -c './tools/smudge.sh'"
+[alias]
+	a = "!cd src && git log"
+	b = log src/x
+[diff "z"]
+	textconv = /usr/bin/cat
+`)
+	f := collect(t, dir)
+	f.Files = map[string]string{}
+	h := newHost()
+	h.gitNames(f)
+	var got []string
+	for _, p := range f.Workspace.GitNames {
+		got = append(got, strings.TrimPrefix(p, dir+"/"))
+	}
+	slices.Sort(got)
+	want := []string{"clean.py", "shared.inc", "t/hooks", "tools/hooks", "tools/late.sh", "tools/smudge.sh"}
+	if !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
