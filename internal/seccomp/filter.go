@@ -70,6 +70,11 @@ func rulesFor(p Profile) (rules [callCount]*rule) {
 		set(&chmodRule, sysChmod, sysFchmod)
 		set(&chmodatRule, sysFchmodat, sysFchmodat2)
 	}
+	if p.Broker || p.Reads {
+		// What the broker does for a program it does outside the program's own
+		// Landlock domain. Better no domain than one that does not hold.
+		set(&absentRule, sysLandlockCreateRuleset, sysLandlockAddRule, sysLandlockRestrictSelf)
+	}
 	if p.Reads {
 		set(&openReadRule, sysOpen)
 		set(&openatReadRule, sysOpenat)

@@ -23,7 +23,9 @@ type Profile struct {
 	//
 	// The last two rows are there because a hook that lies unused becomes code by
 	// one bit, and an ACL is an attribute that sets that bit. openat2 hides its
-	// flags in memory, so it gets ENOSYS and libraries fall back to openat.
+	// flags in memory, so it gets ENOSYS and libraries fall back to openat. So does
+	// Landlock: the broker acts outside a program's own domain, which would then
+	// hold less than the program believes.
 	Broker bool `json:"broker,omitempty"`
 
 	// Reads sends every open and openat but those with O_PATH to the broker:

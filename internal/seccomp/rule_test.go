@@ -176,6 +176,8 @@ func TestVerdicts(t *testing.T) {
 		{broker, "mknodat", args{}, retNotify},
 		{broker, "truncate", args{}, retNotify},
 		{broker, "umask", args{0o22}, retNotify},
+		{broker, "landlock_create_ruleset", args{}, eNOSYS},
+		{broker, "landlock_restrict_self", args{}, eNOSYS},
 		{broker, "ftruncate", args{}, retAllow},
 		{broker, "fchmod", args{3, 0o644}, retAllow},
 		{broker, "fchmod", args{3, 0o755}, retNotify},
