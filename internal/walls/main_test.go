@@ -388,8 +388,11 @@ func one(spec, kind, arg string, env []string) result {
 	c.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	var out bytes.Buffer
 	c.Stdout, c.Stderr = &out, &out
-	c.WaitDelay = 100 * time.Millisecond
+	c.WaitDelay = time.Second
 	err = c.Run()
+	if errors.Is(err, exec.ErrWaitDelay) {
+		err = nil // it ended well; something it started still has its output
+	}
 	if err != nil {
 		return result{Text: fmt.Sprintf("%v: %s", err, out.String())}
 	}
