@@ -89,6 +89,30 @@ func TestRun(t *testing.T) {
 	t.Log(out)
 }
 
+// TestReadOnlyIsTold makes a directory where the mounts are read-only: the caller
+// of Open hears of it, and what to do.
+func TestReadOnlyIsTold(t *testing.T) {
+	p := testPlan(t)
+	p.Syscalls.Broker = true
+	denied := make(chan Denial, 8)
+	b, proc, err := Open(p, &Command{Path: "/bin/sh", Args: []string{"sh", "-c", "mkdir /usr/x /home/other"}}, Options{Denied: func(d Denial) { denied <- d }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if st, err := proc.Wait(); err != nil || st.Success() {
+		t.Errorf("%v, %v", st, err)
+	}
+	b.Close()
+	close(denied)
+	var got []string
+	for d := range denied {
+		got = append(got, d.Op+" "+d.Path+" "+d.Rule)
+	}
+	if len(got) != 1 || got[0] != "mkdir /home/other read-only" && got[0] != "create /home/other read-only" {
+		t.Errorf("told of %q", got)
+	}
+}
+
 // TestBegun opens a box that was begun before its plan, one that has nothing to
 // do with what was begun, and none at all.
 func TestBegun(t *testing.T) {

@@ -238,6 +238,9 @@ func (w *worker) handle() {
 	w.b.reset()
 	w.dirs.call++
 	val, e := w.dispatch(int(w.req.nr), &w.req.args)
+	if e == unix.EROFS {
+		w.readOnly(int(w.req.nr))
+	}
 	w.a.drop()
 	w.b.drop()
 	if w.answered {
@@ -297,6 +300,38 @@ func (w *worker) deny(op name.Op, path []byte, v name.Verdict) unix.Errno {
 		w.lost++
 	}
 	return v.Errno
+}
+
+// readOnly reports a name that could not be made because the mounts there are
+// read-only. Programs also try that in passing, in system directories: no news.
+func (w *worker) readOnly(nr int) {
+	t := &w.a
+	if w.b.nreal > 0 {
+		t = &w.b
+	}
+	p := t.path()
+	if len(p) == 0 || systemPath(p) {
+		return
+	}
+	op := name.Create
+	switch nr {
+	case unix.SYS_MKDIRAT:
+		op = name.Mkdir
+	case unix.SYS_UNLINKAT:
+		op = name.Unlink
+	}
+	w.deny(op, p, name.Verdict{Rule: "read-only", Errno: unix.EROFS,
+		Hint: "only what is below a writable root can be changed; --write DIR opens another directory"})
+}
+
+// systemPath says whether p lies in a directory of the system's.
+func systemPath(p []byte) bool {
+	for _, d := range [...]string{"/usr/", "/etc/", "/proc/", "/sys/", "/dev/", "/opt/", "/nix/", "/lib", "/bin/", "/sbin/"} {
+		if len(p) >= len(d) && string(p[:len(d)]) == d {
+			return true
+		}
+	}
+	return false
 }
 
 // check asks the rules about the name in t.
