@@ -88,6 +88,13 @@ func onTerminal(t *testing.T, script string) *session {
 	return s
 }
 
+// shown is all that the terminal has shown so far.
+func (s *session) shown() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.out.String()
+}
+
 // patience is how long a test waits for what is to come: machines are busy.
 const patience = 20 * time.Second
 
@@ -95,9 +102,7 @@ const patience = 20 * time.Second
 func (s *session) expect(text string) string {
 	s.t.Helper()
 	for deadline := time.Now().Add(patience); ; time.Sleep(5 * time.Millisecond) {
-		s.mu.Lock()
-		all := s.out.String()
-		s.mu.Unlock()
+		all := s.shown()
 		if i := strings.Index(all[s.at:], text); i >= 0 {
 			before := all[s.at : s.at+i]
 			s.at += i + len(text)
@@ -125,7 +130,7 @@ func (s *session) ended() error {
 	case <-time.After(patience):
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		s.t.Fatalf("it does not end; the terminal shows %q", s.out.String()[s.at:])
+		s.t.Fatalf("it does not end; the terminal shows %q", s.shown()[s.at:])
 		return nil
 	}
 }
@@ -215,7 +220,7 @@ func TestInterrupt(t *testing.T) {
 	if !errors.As(err, &exit) {
 		t.Errorf("ended with %v", err)
 	}
-	if strings.Contains(s.out.String(), "not reached") {
+	if strings.Contains(s.shown(), "not reached") {
 		t.Error("the loop went on")
 	}
 }
@@ -250,8 +255,8 @@ func TestPipeline(t *testing.T) {
 	if err := s.ended(); err != nil {
 		t.Error(err)
 	}
-	if n := strings.Count(s.out.String(), "line"); n != 2 {
-		t.Errorf("the line is shown %d times: %q", n, s.out.String())
+	if n := strings.Count(s.shown(), "line"); n != 2 {
+		t.Errorf("the line is shown %d times: %q", n, s.shown())
 	}
 }
 
