@@ -47,9 +47,25 @@ func (s *Store) read() (map[string]Entry, error) {
 	return parse(path, raw)
 }
 
+// replaced says that a file's name was given to another file between two looks.
+const replaced = "it was replaced while it was opened"
+
+// openTries is how often a store is looked at anew when another writer replaces
+// it meanwhile. A hundred writers at once do not need more.
+const openTries = 100
+
 // openPlain opens a regular file that is no link and that only its owner may
 // write.
 func openPlain(path string) (*os.File, error) {
+	for try := 1; ; try++ {
+		file, err := openOnce(path)
+		if e, ok := err.(*Error); !ok || e.Problem != replaced || try == openTries {
+			return file, err
+		}
+	}
+}
+
+func openOnce(path string) (*os.File, error) {
 	before, err := os.Lstat(path)
 	if err != nil {
 		return nil, fmt.Errorf("read trust store: %w", err)
@@ -67,7 +83,7 @@ func openPlain(path string) (*os.File, error) {
 	// The name may have been given to another file since.
 	info, err := file.Stat()
 	if err == nil && !os.SameFile(before, info) {
-		err = &Error{path, "it was replaced while it was opened", "try again"}
+		err = &Error{path, replaced, "try again"}
 	}
 	if err == nil {
 		err = checkWriters(path, info)
