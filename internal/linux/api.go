@@ -71,7 +71,6 @@ var ErrClosed = errors.New("box is closed")
 type SetupError struct {
 	Step  string
 	Errno syscall.Errno
-	index int
 }
 
 func (e *SetupError) Error() string { return fmt.Sprintf("%s: %v", e.Step, e.Errno.Error()) }

@@ -439,7 +439,7 @@ func (l *launch) next(r *result) bool {
 	switch m.kind {
 	case msgFailed:
 		if r.err == nil {
-			r.err = &SetupError{Step: l.p.stepName(m.index), Errno: unix.Errno(m.errno), index: int(m.index)}
+			r.err = &SetupError{Step: l.p.stepName(m.index), Errno: unix.Errno(m.errno)}
 		}
 	case msgPids:
 		if m.index < 2 {
