@@ -52,3 +52,6 @@ func abs(n int) int {
 	}
 	return n
 }
+
+// Nearest is for the other files that people write and mistype words in.
+func Nearest(word string, known []string) string { return nearest(word, known) }
