@@ -16,15 +16,45 @@ type Explanation struct {
 	Read  bool          `json:"read"`
 	Write bool          `json:"write"`
 	Exec  bool          `json:"exec"`
-	Own   bool          `json:"own,omitempty"` // the host's is not there; the box has a place of its own, where it may do as it likes
+	Own   bool          `json:"own,omitempty"`   // the host's is not there; the box has a place of its own, where it may do as it likes
+	Apart bool          `json:"apart,omitempty"` // what the box writes there never reaches the host's
 	Why   string        `json:"why"`
 	Rule  string        `json:"rule,omitempty"` // the pattern or path of the rule that decided
 	From  policy.Source `json:"from"`
 	Allow string        `json:"allow,omitempty"` // what to add to get more; "" when nothing helps
+
+	// Top is the host's path, at or above Host, from which on the host's
+	// directories are walked through inside. Those above are the box's own.
+	Top string `json:"-"`
+}
+
+// Explainer answers for the paths of one plan.
+type Explainer struct {
+	p     *policy.Policy
+	pl    *Plan
+	t     tree
+	names *name.Matcher
+	err   error // why there is none
+}
+
+// NewExplainer makes ready for many questions.
+func NewExplainer(p *policy.Policy, pl *Plan) *Explainer {
+	x := &Explainer{p: p, pl: pl, t: tree{nodes: make(map[string]Node, len(pl.Tree))}}
+	for _, n := range pl.Tree {
+		x.t.nodes[n.Path] = n
+	}
+	x.names, x.err = name.Compile(pl.Names)
+	return x
 }
 
 // Explain answers for a clean absolute path as seen inside.
 func Explain(p *policy.Policy, pl *Plan, inside string) Explanation {
+	return NewExplainer(p, pl).Explain(inside)
+}
+
+// Explain answers for a clean absolute path as seen inside.
+func (x *Explainer) Explain(inside string) Explanation {
+	p, pl := x.p, x.pl
 	e := Explanation{Path: inside}
 	if !clean(inside) {
 		e.Why = "this is not an absolute path in its shortest form"
@@ -32,24 +62,20 @@ func Explain(p *policy.Policy, pl *Plan, inside string) Explanation {
 	}
 	switch pl.Tier {
 	case policy.TierNone:
-		e.Host, e.Read, e.Write, e.Exec = inside, true, true, true
+		e.Host, e.Top, e.Read, e.Write, e.Exec = inside, "/", true, true, true
 		e.Why, e.From = "there are no walls in mode danger-full-access", p.Mode.From
 		return e
 	case policy.TierLandlock:
 		e.byRules(pl)
 	default:
-		e.byTree(pl)
+		e.byTree(pl, &x.t)
 	}
-	e.byName(p, pl)
+	e.byName(x)
 	return e
 }
 
 // byTree goes by the node that decides: the longest path wins.
-func (e *Explanation) byTree(pl *Plan) {
-	t := tree{nodes: make(map[string]Node, len(pl.Tree))}
-	for _, n := range pl.Tree {
-		t.nodes[n.Path] = n
-	}
+func (e *Explanation) byTree(pl *Plan, t *tree) {
 	p := e.Path
 	n, ok := t.at(p)
 	for range 8 {
@@ -67,10 +93,13 @@ func (e *Explanation) byTree(pl *Plan) {
 		defer func() { e.Why = Show(e.Path) + " leads to " + Show(p) + "; " + e.Why }()
 	}
 	e.Rule, e.From = n.Path, n.From
+	if hostBacked(n) {
+		e.Top = n.Source
+	}
 	switch {
 	case !ok || n.Kind == Dir:
 		e.Rule, e.From = "", policy.Source{}
-		e.absent(&t, p)
+		e.absent(t, p)
 	case n.Kind == Mask:
 		e.Why = "it is hidden"
 		if n.From.File != "" {
@@ -93,7 +122,7 @@ func (e *Explanation) byTree(pl *Plan) {
 			e.Why = "a copy of the host's file"
 		}
 	case n.Kind == Overlay:
-		e.Read, e.Write, e.Exec, e.Host = true, true, n.Exec, rebase(p, n.Path, n.Source)
+		e.Read, e.Write, e.Exec, e.Apart, e.Host = true, true, n.Exec, true, rebase(p, n.Path, n.Source)
 		e.Why = "a cache: the host's is read, what the box writes stays in a layer of this project's own"
 	case n.Pin:
 		e.Read, e.Exec, e.Host = true, true, rebase(p, n.Path, n.Source)
@@ -126,7 +155,7 @@ func (e *Explanation) absent(t *tree, p string) {
 
 // byRules goes by the Landlock rules of a box without a tree of its own.
 func (e *Explanation) byRules(pl *Plan) {
-	e.Host = e.Path
+	e.Host, e.Top = e.Path, "/"
 	best := PathRule{}
 	for _, r := range pl.Landlock.Paths {
 		if !under(e.Path, r.Path) || r.Access == List {
@@ -153,10 +182,10 @@ func (e *Explanation) byRules(pl *Plan) {
 
 // byName takes away what denied patterns and protected names forbid, as the name
 // broker will.
-func (e *Explanation) byName(p *policy.Policy, pl *Plan) {
-	m, err := name.Compile(pl.Names)
-	if err != nil {
-		e.Read, e.Write, e.Exec, e.Why = false, false, false, "the rules about names are not valid: "+err.Error()
+func (e *Explanation) byName(x *Explainer) {
+	p, pl, m := x.p, x.pl, x.names
+	if x.err != nil {
+		e.Read, e.Write, e.Exec, e.Why = false, false, false, "the rules about names are not valid: "+x.err.Error()
 		return
 	}
 	if pl.Syscalls.Reads {

@@ -1,0 +1,226 @@
+package bailey
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path"
+	"strings"
+
+	"github.com/bailey-run/bailey/internal/host"
+	"github.com/bailey-run/bailey/internal/plan"
+	"github.com/bailey-run/bailey/internal/policy"
+)
+
+// Verdict is the answer of a decision.
+type Verdict string
+
+// The verdicts.
+const (
+	Allow Verdict = "allow"
+	Ask   Verdict = "ask" // a person decides
+	Deny  Verdict = "deny"
+)
+
+// Decision is what a box may do with one thing, and what says so. The names are
+// those of the decision events in docs/events.md.
+type Decision struct {
+	Op      string  `json:"op"`
+	Target  string  `json:"target"`
+	Verdict Verdict `json:"verdict"`
+	Rule    string  `json:"rule,omitempty"` // the pattern, path or name of the rule that decided; "" when none did
+	Layer   string  `json:"layer,omitempty"`
+	File    string  `json:"file,omitempty"`
+	Line    int     `json:"line,omitempty"`
+	Why     string  `json:"why"`
+	Hint    string  `json:"hint,omitempty"` // what to add to be allowed; "" when nothing helps
+
+	// Path is what a target that is a file, or a program, is inside, with every
+	// symbolic link resolved; Host is the host's path that is meant, seen inside or not.
+	Path string `json:"path,omitempty"`
+	Host string `json:"host,omitempty"`
+	// Absent says that the host has no such file, or the caller no such
+	// variable: the verdict is what it would be with one.
+	Absent bool `json:"absent,omitempty"`
+	// Own says that the box has a place of its own there: what it does in it is
+	// nothing to the host's file, which the verdict is about.
+	Own bool `json:"own,omitempty"`
+	// Apart says that what the box writes there stays in a layer of its own.
+	Apart bool `json:"apart,omitempty"`
+	// Loose says that the kernel decides file by file there, as in /proc, and may
+	// deny what is allowed here.
+	Loose bool `json:"loose,omitempty"`
+}
+
+// Where is the place of the rule that decided, for people.
+func (d *Decision) Where() string {
+	return plan.Where(policy.Source{Layer: policy.Layer(d.Layer), File: d.File, Line: d.Line})
+}
+
+func (d *Decision) from(rule string, s policy.Source) {
+	d.Rule, d.Layer, d.File, d.Line = rule, string(s.Layer), s.File, s.Line
+}
+
+// Decide says whether the box may do op with target:
+//
+//	read, write   a path, as for [Plan.Explain], or a directory
+//	exec          a program, by path or to be found in PATH of the box, and its arguments
+//	connect       HOST:PORT
+//	env           the name of a variable of the caller, to be seen inside
+//
+// It goes by the policy, and by what the host's files are: symbolic links are
+// followed as they are followed inside, and permission bits count. Nothing is
+// tried. What cannot be decided is denied.
+func (p *Plan) Decide(op string, target ...string) Decision {
+	d := Decision{Op: op, Target: strings.Join(target, " "), Verdict: Deny}
+	switch {
+	case len(target) == 0 || len(target) > 1 && op != "exec":
+		d.Why = "the question is not understood"
+	case op == "read":
+		p.decider().file(&d, p.inside(target[0]), host.CanRead)
+	case op == "write":
+		p.decider().file(&d, p.inside(target[0]), host.CanWrite)
+	case op == "exec":
+		p.decider().exec(&d, target)
+	case op == "connect":
+		p.connect(&d, target[0])
+	case op == "env":
+		p.variable(&d, target[0])
+	default:
+		d.Why = "the question is not understood"
+	}
+	return d
+}
+
+// decider decides about files.
+type decider struct {
+	*plan.Explainer
+	p    *Plan
+	user host.User
+}
+
+func (p *Plan) decider() *decider {
+	id := p.plan.Identity
+	d := &decider{Explainer: plan.NewExplainer(p.policy, p.plan), p: p, user: host.User{UID: id.HostUID, GID: id.HostGID}}
+	if !p.walled() {
+		d.user = host.User{UID: os.Getuid(), GID: os.Getgid()}
+	}
+	if os.Getuid() == d.user.UID && d.user.UID != 0 {
+		d.user.Groups, _ = os.Getgroups() // root's are dropped
+	}
+	return d
+}
+
+// file decides about a file or a directory.
+func (x *decider) file(d *Decision, name string, want uint32) {
+	real, err := x.resolve(name)
+	e := x.Explain(real)
+	d.Path, d.Host, d.Own, d.Apart = real, e.Host, e.Own, e.Apart
+	if d.Host == "" {
+		d.Host = real
+	}
+	d.from(e.Rule, e.From)
+	d.Why, d.Hint = e.Why, e.Allow
+	_, statErr := os.Stat(d.Host)
+	d.Absent = missing(err) || missing(statErr)
+	if errors.Is(err, errLoop) {
+		d.Why, d.Hint = err.Error(), ""
+		return
+	}
+	if want == host.CanRead && e.Read || want == host.CanWrite && e.Write {
+		d.Verdict = Allow
+	}
+	if real != name {
+		d.Why = plan.Show(name) + " leads to " + plan.Show(real) + "; " + d.Why
+	}
+	if d.Verdict != Allow {
+		return
+	}
+	d.Hint = ""
+	d.Loose = strings.HasPrefix(real, "/proc/") || strings.HasPrefix(real, "/sys/")
+	if e.Host == "" || d.Loose || !x.p.walled() && x.user.UID == 0 {
+		return
+	}
+	at := e.Host
+	if d.Absent && want == host.CanWrite {
+		at, want = path.Dir(at), host.CanWrite|host.CanExec
+		if !existing(at) {
+			return
+		}
+	} else if info, err := os.Stat(at); err == nil && info.IsDir() {
+		want |= host.CanExec
+	}
+	if why := x.user.Obstacle(at, e.Top, want); why != "" {
+		d.Verdict, d.Hint = Deny, "chmod, or another owner; the policy allows it"
+		d.from("", policy.Source{})
+		d.Why = "the policy allows it, and the file system does not: " + why
+	}
+}
+
+// maxLinks is how many symbolic links the kernel follows in one path (path_resolution(7)).
+const maxLinks = 40
+
+var errLoop = errors.New("too many symbolic links")
+
+// resolve follows the symbolic links of the host's files as they are followed
+// inside, where a link may lead to something that is not there. The rest of a
+// path behind a part that is not there stays as it is, with the error.
+func (x *decider) resolve(name string) (string, error) {
+	at, rest := "/", strings.TrimPrefix(name, "/")
+	for links := 0; rest != ""; {
+		part, more, _ := strings.Cut(rest, "/")
+		rest = more
+		switch part {
+		case "", ".":
+			continue
+		case "..":
+			at = path.Dir(at)
+			continue
+		}
+		next := path.Join(at, part)
+		e := x.Explain(next)
+		if e.Host == "" {
+			at = next
+			continue
+		}
+		info, err := os.Lstat(e.Host)
+		if err != nil {
+			return path.Join(next, rest), err
+		}
+		if info.Mode()&fs.ModeSymlink == 0 {
+			at = next
+			continue
+		}
+		if links++; links > maxLinks {
+			return path.Join(next, rest), errLoop
+		}
+		to, err := os.Readlink(e.Host)
+		if err != nil {
+			return path.Join(next, rest), err
+		}
+		if path.IsAbs(to) {
+			at = "/"
+		}
+		rest = to + "/" + rest
+	}
+	return at, nil
+}
+
+func missing(err error) bool {
+	return errors.Is(err, fs.ErrNotExist) || err != nil && strings.HasSuffix(err.Error(), "not a directory")
+}
+
+func existing(name string) bool {
+	_, err := os.Stat(name)
+	return err == nil
+}
+
+// connect decides about a connection. Without a gate there is one answer.
+func (p *Plan) connect(d *Decision, _ string) {
+	if !p.walled() {
+		d.Verdict, d.Why = Allow, "there are no walls in mode danger-full-access"
+		d.from("mode", p.policy.Mode.From)
+		return
+	}
+	d.Why = "a box has no network"
+}
