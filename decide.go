@@ -50,6 +50,9 @@ type Decision struct {
 	// Loose says that the kernel decides file by file there, as in /proc, and may
 	// deny what is allowed here.
 	Loose bool `json:"loose,omitempty"`
+	// Guardrail says that a rule about commands decided, and not a wall: the
+	// program itself may start.
+	Guardrail bool `json:"guardrail,omitempty"`
 }
 
 // Where is the place of the rule that decided, for people.
@@ -77,9 +80,9 @@ func (p *Plan) Decide(op string, target ...string) Decision {
 	case len(target) == 0 || len(target) > 1 && op != "exec":
 		d.Why = "the question is not understood"
 	case op == "read":
-		p.decider().file(&d, p.inside(target[0]), host.CanRead)
+		p.decider().file(&d, p.Resolve(target[0]), host.CanRead)
 	case op == "write":
-		p.decider().file(&d, p.inside(target[0]), host.CanWrite)
+		p.decider().file(&d, p.Resolve(target[0]), host.CanWrite)
 	case op == "exec":
 		p.decider().exec(&d, target)
 	case op == "connect":

@@ -22,14 +22,15 @@ func (x *decider) exec(d *Decision, words []string) {
 		return
 	}
 	if r, ok := x.p.ruling(words); ok && r.Verdict != Allow {
-		*d = r
+		d.Verdict, d.Why, d.Hint, d.Guardrail = r.Verdict, r.Why, r.Hint, true
+		d.Rule, d.Layer, d.File, d.Line = r.Rule, r.Layer, r.File, r.Line
 	}
 }
 
 // program finds a program as the launcher does, and says whether it starts.
 func (x *decider) program(d *Decision, name string) {
 	if strings.Contains(name, "/") {
-		x.executable(d, x.p.inside(name), 0)
+		x.executable(d, x.p.Resolve(name), 0)
 		return
 	}
 	search := variable(x.p.Environ(), "PATH")

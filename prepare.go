@@ -96,16 +96,15 @@ func environ(pl *plan.Plan) []string {
 // Explain says what the box may do with a path, as seen inside; a relative one is
 // taken from Dir, and ~ is the caller's home directory.
 func (p *Plan) Explain(name string) Explanation {
-	return plan.Explain(p.policy, p.plan, p.inside(name))
+	return plan.Explain(p.policy, p.plan, p.Resolve(name))
 }
 
-// inside is the absolute path that a person means.
-func (p *Plan) inside(name string) string {
-	if rest, ok := strings.CutPrefix(name, "~/"); ok || name == "~" {
+// Resolve is the absolute path that a person means, as [Plan.Explain] takes it.
+func (p *Plan) Resolve(name string) string {
+	if name == "~" {
+		name = p.facts.Home
+	} else if rest, ok := strings.CutPrefix(name, "~/"); ok {
 		name = path.Join(p.facts.Home, rest)
-		if name == "~" {
-			name = p.facts.Home
-		}
 	}
 	return p.dir(name)
 }

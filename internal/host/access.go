@@ -30,7 +30,7 @@ type User struct {
 // no obstacle.
 func (u User) Obstacle(p, top string, want uint32) string {
 	for i := 1; i < len(p); i++ {
-		if p[i] != '/' || !within(p[:i], top) {
+		if p[i] != '/' || p[:i] != top && !within(p[:i], top) {
 			continue
 		}
 		if why := u.obstacle(p[:i], CanExec); why != "" {
