@@ -6,6 +6,7 @@ import (
 	"os"
 	"path"
 	"strings"
+	"syscall"
 
 	"github.com/bailey-run/bailey/internal/host"
 	"github.com/bailey-run/bailey/internal/plan"
@@ -116,16 +117,23 @@ func (p *Plan) decider() *decider {
 
 // file decides about a file or a directory.
 func (x *decider) file(d *Decision, name string, want uint32) {
-	real, err := x.resolve(name)
+	real, links, err := x.resolve(name)
 	e := x.Explain(real)
 	d.Path, d.Host, d.Own, d.Apart = real, e.Host, e.Own, e.Apart
 	if d.Host == "" {
 		d.Host = real
 	}
+	info, statErr := os.Stat(d.Host)
+	d.Absent = missing(err) || missing(statErr)
+	isDir := statErr == nil && info.IsDir()
+	if isDir && want == host.CanWrite {
+		// To write to a directory is to make something in it; whether its own name
+		// may go is another question.
+		in := x.Explain(path.Join(real, anyName))
+		e.Read, e.Write, e.Rule, e.From, e.Why, e.Allow = in.Read, in.Write, in.Rule, in.From, in.Why, in.Allow
+	}
 	d.from(e.Rule, e.From)
 	d.Why, d.Hint = e.Why, e.Allow
-	_, statErr := os.Stat(d.Host)
-	d.Absent = missing(err) || missing(statErr)
 	if errors.Is(err, errLoop) {
 		d.Why, d.Hint = err.Error(), ""
 		return
@@ -136,10 +144,20 @@ func (x *decider) file(d *Decision, name string, want uint32) {
 	if real != name {
 		d.Why = plan.Show(name) + " leads to " + plan.Show(real) + "; " + d.Why
 	}
+	if e.Own {
+		d.Verdict = Deny // what the box has there is not what is meant
+	}
 	if d.Verdict != Allow {
 		return
 	}
 	d.Hint = ""
+	for _, link := range links {
+		if rule, why, from, refused := x.Refused(link, want == host.CanWrite); refused {
+			d.Verdict, d.Why = Deny, "the link "+plan.Show(link)+" may not be followed; "+why
+			d.from(rule, from)
+			return
+		}
+	}
 	d.Loose = strings.HasPrefix(real, "/proc/") || strings.HasPrefix(real, "/sys/")
 	if e.Host == "" || d.Loose || !x.p.walled() && x.user.UID == 0 {
 		return
@@ -150,7 +168,7 @@ func (x *decider) file(d *Decision, name string, want uint32) {
 		if !existing(at) {
 			return
 		}
-	} else if info, err := os.Stat(at); err == nil && info.IsDir() {
+	} else if isDir {
 		want |= host.CanExec
 	}
 	if why := x.user.Obstacle(at, e.Top, want); why != "" {
@@ -160,17 +178,20 @@ func (x *decider) file(d *Decision, name string, want uint32) {
 	}
 }
 
+// anyName is one that no rule is about.
+const anyName = "bailey-test-0"
+
 // maxLinks is how many symbolic links the kernel follows in one path (path_resolution(7)).
 const maxLinks = 40
 
 var errLoop = errors.New("too many symbolic links")
 
 // resolve follows the symbolic links of the host's files as they are followed
-// inside, where a link may lead to something that is not there. The rest of a
-// path behind a part that is not there stays as it is, with the error.
-func (x *decider) resolve(name string) (string, error) {
+// inside, where a link may lead to something that is not there, and lists them.
+// The rest of a path behind a part that is not there stays as it is, with the error.
+func (x *decider) resolve(name string) (real string, links []string, err error) {
 	at, rest := "/", strings.TrimPrefix(name, "/")
-	for links := 0; rest != ""; {
+	for rest != "" {
 		part, more, _ := strings.Cut(rest, "/")
 		rest = more
 		switch part {
@@ -188,29 +209,29 @@ func (x *decider) resolve(name string) (string, error) {
 		}
 		info, err := os.Lstat(e.Host)
 		if err != nil {
-			return path.Join(next, rest), err
+			return path.Join(next, rest), links, err
 		}
 		if info.Mode()&fs.ModeSymlink == 0 {
 			at = next
 			continue
 		}
-		if links++; links > maxLinks {
-			return path.Join(next, rest), errLoop
+		if links = append(links, next); len(links) > maxLinks {
+			return path.Join(next, rest), links, errLoop
 		}
 		to, err := os.Readlink(e.Host)
 		if err != nil {
-			return path.Join(next, rest), err
+			return path.Join(next, rest), links, err
 		}
 		if path.IsAbs(to) {
 			at = "/"
 		}
 		rest = to + "/" + rest
 	}
-	return at, nil
+	return at, links, nil
 }
 
 func missing(err error) bool {
-	return errors.Is(err, fs.ErrNotExist) || err != nil && strings.HasSuffix(err.Error(), "not a directory")
+	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR)
 }
 
 func existing(name string) bool {

@@ -72,7 +72,7 @@ func (x *decider) program(d *Decision, name string) {
 const maxInterpreters = 5
 
 func (x *decider) executable(d *Decision, name string, depth int) {
-	real, err := x.resolve(name)
+	real, links, err := x.resolve(name)
 	e := x.Explain(real)
 	d.Path, d.Host, d.Own = real, e.Host, e.Own
 	if d.Host == "" {
@@ -99,6 +99,13 @@ func (x *decider) executable(d *Decision, name string, depth int) {
 	case !info.Mode().IsRegular():
 		d.Why, d.Hint = plan.Show(name)+" is no program", ""
 		return
+	}
+	for _, link := range links {
+		if rule, why, from, refused := x.Refused(link, false); refused {
+			d.Why, d.Hint = "the link "+plan.Show(link)+" may not be followed; "+why, ""
+			d.from(rule, from)
+			return
+		}
 	}
 	why := x.user.Obstacle(e.Host, e.Top, host.CanExec)
 	if why == "" && info.Mode()&0o111 == 0 { // holds even for a root with all its power

@@ -42,7 +42,11 @@ func (t *trial) try(c bailey.Config) error {
 	var tries []attempt.Try
 	var of []int // which case
 	for i := range t.Cases {
-		if why := t.untried(i); why != "" {
+		why := t.untried(i)
+		if d := &t.Cases[i].Decision; d.Verdict == bailey.Deny && d.Host == exe {
+			why = "it is this program, which a box is shown to try the cases"
+		}
+		if why != "" {
 			t.Cases[i].Real = &realResult{How: why}
 			continue
 		}

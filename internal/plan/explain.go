@@ -120,6 +120,8 @@ func (e *Explanation) byTree(pl *Plan, t *tree) {
 		e.Why = "bailey makes this file for the box"
 		if n.Kind == Copy {
 			e.Why = "a copy of the host's file"
+		} else if up, ok := t.above(n.Path); ok && up.Kind == Scratch {
+			e.Own = true // the box may even write it
 		}
 	case n.Kind == Overlay:
 		e.Read, e.Write, e.Exec, e.Apart, e.Host = true, true, n.Exec, true, rebase(p, n.Path, n.Source)
@@ -205,6 +207,26 @@ func (e *Explanation) byName(x *Explainer) {
 	case name.GuardConfig, name.GuardPointer:
 		e.Rule, e.Why = v.Rule, v.Hint
 	}
+}
+
+// Refused says whether the name alone keeps a box from reading, or writing to,
+// inside, which may be a symbolic link that leads elsewhere, and the rule that
+// says so.
+func (x *Explainer) Refused(inside string, write bool) (rule, why string, from policy.Source, refused bool) {
+	if x.pl.Tier == policy.TierNone || x.err != nil {
+		return "", "", policy.Source{}, false
+	}
+	if x.pl.Syscalls.Reads {
+		if v := x.names.Check(name.Read, []byte(inside), false); v.Act == name.Refuse {
+			return v.Rule, "it is hidden: " + v.Rule + " is denied", source(x.p.Files.Deny, v.Rule), true
+		}
+	}
+	if write {
+		if v := x.names.Check(name.Write, []byte(inside), false); v.Act == name.Refuse {
+			return v.Rule, v.Hint, source(x.p.Files.Protect, v.Rule), true
+		}
+	}
+	return "", "", policy.Source{}, false
 }
 
 func source(rules []policy.Value[string], rule string) policy.Source {
