@@ -120,7 +120,7 @@ func (x *decider) file(d *Decision, name string, want uint32) {
 	real, links, err := x.resolve(name)
 	e := x.Explain(real)
 	d.Path, d.Host, d.Own, d.Apart = real, e.Host, e.Own, e.Apart
-	if d.Host == "" {
+	if d.Host == "" || e.Own {
 		d.Host = real
 	}
 	info, statErr := os.Stat(d.Host)

@@ -132,6 +132,9 @@ func (e *Explanation) byTree(pl *Plan, t *tree) {
 	case n.Writable:
 		e.Read, e.Write, e.Exec, e.Host = true, true, n.Exec, rebase(p, n.Path, n.Source)
 		e.Why = "it lies in the writable " + Show(n.Path)
+		if pl.CacheDir != "" && under(n.Source, pl.CacheDir) && n.Source != n.Path {
+			e.Own, e.Why = true, "the host's is not there: "+Show(n.Path)+" inside is a directory that bailey keeps for this project's boxes"
+		}
 	default:
 		e.Read, e.Exec, e.Host = true, n.Exec, rebase(p, n.Path, n.Source)
 		e.Why = "it lies in the read-only " + Show(n.Path)
