@@ -126,11 +126,13 @@ func (x *decider) file(d *Decision, name string, want uint32) {
 	info, statErr := os.Stat(d.Host)
 	d.Absent = missing(err) || missing(statErr)
 	isDir := statErr == nil && info.IsDir()
-	if isDir && want == host.CanWrite {
+	if isDir {
 		// To write to a directory is to make something in it; whether its own name
 		// may go is another question.
 		in := x.Explain(path.Join(real, anyName))
-		e.Read, e.Write, e.Rule, e.From, e.Why, e.Allow = in.Read, in.Write, in.Rule, in.From, in.Why, in.Allow
+		if want == host.CanWrite || e.Read && in.Read {
+			e.Write, e.Rule, e.From, e.Why, e.Allow = in.Write, in.Rule, in.From, in.Why, strings.ReplaceAll(in.Allow, "/"+anyName, "")
+		}
 	}
 	d.from(e.Rule, e.From)
 	d.Why, d.Hint = e.Why, e.Allow

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync"
 )
 
 // Try is one attempt.
@@ -60,15 +61,37 @@ func Read(r io.Reader, n int) ([]Answer, error) {
 	}
 }
 
-// Serve reads tries as a JSON array, tries each, and writes the answers.
+// maxAtOnce bounds the connections that are waited for at the same time.
+const maxAtOnce = 16
+
+// Serve reads tries as a JSON array, tries each, and writes the answers: one by
+// one, but for connections, which may take their time.
 func Serve(in io.Reader, out io.Writer) error {
 	var tries []Try
 	if err := json.NewDecoder(in).Decode(&tries); err != nil {
 		return fmt.Errorf("read tries: %w", err)
 	}
-	enc := json.NewEncoder(out)
+	answers := make([]Answer, len(tries))
+	var waiting sync.WaitGroup
+	room := make(chan struct{}, maxAtOnce)
 	for i, t := range tries {
-		a := t.do()
+		if t.Op != "connect" {
+			continue
+		}
+		waiting.Go(func() {
+			room <- struct{}{}
+			answers[i] = t.do()
+			<-room
+		})
+	}
+	for i, t := range tries {
+		if t.Op != "connect" {
+			answers[i] = t.do()
+		}
+	}
+	waiting.Wait()
+	enc := json.NewEncoder(out)
+	for i, a := range answers {
 		a.Index = i
 		if err := enc.Encode(a); err != nil {
 			return fmt.Errorf("write answers: %w", err)

@@ -55,6 +55,9 @@ func (u User) obstacle(p string, want uint32) string {
 	} else if err == nil && u.UID != 0 && u.UID == os.Getuid() {
 		return "" // it also knows of access control lists
 	}
+	if info.Mode().IsRegular() && want&CanExec != 0 && info.Mode()&0o111 != 0 && os.Getuid() == 0 && errors.Is(syscall.Access(p, CanExec), syscall.EACCES) {
+		return p + " is on a file system that is mounted noexec" // nothing else keeps root from it
+	}
 	st, ok := info.Sys().(*syscall.Stat_t)
 	if !ok {
 		return ""

@@ -53,5 +53,6 @@ func abs(n int) int {
 	return n
 }
 
-// Nearest is for the other files that people write and mistype words in.
-func Nearest(word string, known []string) string { return nearest(word, known) }
+// Nearest returns the candidate that word is most likely a slip of the finger of,
+// "" when none is close.
+func Nearest(word string, candidates []string) string { return nearest(word, candidates) }
