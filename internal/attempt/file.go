@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -57,6 +58,10 @@ func read(name string) Answer {
 			return failed("list", err)
 		}
 		a.Step = "list"
+		return a
+	}
+	if strings.HasPrefix(name, "/proc/") || strings.HasPrefix(name, "/sys/") {
+		a.Step = "open" // to read from some files there takes what somebody else waits for
 		return a
 	}
 	if _, err := f.Read(make([]byte, 1)); err != nil && err != io.EOF {
