@@ -117,67 +117,88 @@ func (p *Plan) decider() *decider {
 
 // file decides about a file or a directory.
 func (x *decider) file(d *Decision, name string, want uint32) {
-	real, links, err := x.resolve(name)
-	e := x.Explain(real)
-	d.Path, d.Host, d.Own, d.Apart = real, e.Host, e.Own, e.Apart
+	w := x.walk(name)
+	e := x.Explain(w.real)
+	d.Path, d.Host, d.Own, d.Apart = w.real, e.Host, e.Own, e.Apart
 	if d.Host == "" || e.Own {
-		d.Host = real
+		d.Host = w.real
 	}
-	info, statErr := os.Stat(d.Host)
-	d.Absent = missing(err) || missing(statErr)
-	isDir := statErr == nil && info.IsDir()
-	if isDir {
+	info, err := os.Stat(d.Host)
+	d.Absent = missing(w.err) || missing(err)
+	isDir := err == nil && info.IsDir()
+	switch {
+	case isDir:
 		// To write to a directory is to make something in it; whether its own name
 		// may go is another question.
-		in := x.Explain(path.Join(real, anyName))
+		in := x.Explain(path.Join(w.real, anyName))
 		if want == host.CanWrite || e.Read && in.Read {
-			e.Write, e.Rule, e.From, e.Why, e.Allow = in.Write, in.Rule, in.From, in.Why, strings.ReplaceAll(in.Allow, "/"+anyName, "")
+			e.Write, e.Guarded, e.Rule, e.From, e.Why, e.Allow = in.Write, in.Guarded, in.Rule, in.From, in.Why, strings.ReplaceAll(in.Allow, "/"+anyName, "")
 		}
+	case err == nil:
+		e = x.ExplainFile(w.real)
 	}
 	d.from(e.Rule, e.From)
 	d.Why, d.Hint = e.Why, e.Allow
-	if errors.Is(err, errLoop) {
-		d.Why, d.Hint = err.Error(), ""
+	switch {
+	case errors.Is(w.err, errLoop):
+		d.Why, d.Hint = w.err.Error(), ""
 		return
+	case e.Own: // what the box has there is not what is meant
+	case want == host.CanRead && e.Read, want == host.CanWrite && e.Write && !e.Guarded:
+		d.Verdict, d.Hint = Allow, ""
 	}
-	if want == host.CanRead && e.Read || want == host.CanWrite && e.Write {
-		d.Verdict = Allow
-	}
-	if real != name {
-		d.Why = plan.Show(name) + " leads to " + plan.Show(real) + "; " + d.Why
-	}
-	if e.Own {
-		d.Verdict = Deny // what the box has there is not what is meant
+	if w.real != name {
+		d.Why = plan.Show(name) + " leads to " + plan.Show(w.real) + "; " + d.Why
 	}
 	if d.Verdict != Allow {
 		return
 	}
-	d.Hint = ""
-	for _, link := range links {
-		if rule, why, from, refused := x.Refused(link, want == host.CanWrite); refused {
-			d.Verdict, d.Why = Deny, "the link "+plan.Show(link)+" may not be followed; "+why
-			d.from(rule, from)
-			return
-		}
+	if isDir && want == host.CanWrite {
+		w.links = nil // they are on the way to what is made, and that is looked at
 	}
-	d.Loose = strings.HasPrefix(real, "/proc/") || strings.HasPrefix(real, "/sys/")
-	if e.Host == "" || d.Loose || !x.p.walled() && x.user.UID == 0 {
-		return
-	}
+	d.Loose = strings.HasPrefix(w.real, "/proc/") || strings.HasPrefix(w.real, "/sys/")
 	at := e.Host
-	if d.Absent && want == host.CanWrite {
+	switch {
+	case x.refused(d, w, want == host.CanWrite):
+		return
+	case e.Host == "" || d.Loose:
+		return
+	case d.Absent && want == host.CanWrite:
 		at, want = path.Dir(at), host.CanWrite|host.CanExec
-		if !existing(at) {
-			return
-		}
-	} else if isDir {
+	case isDir && want == host.CanWrite:
 		want |= host.CanExec
 	}
-	if why := x.user.Obstacle(at, e.Top, want); why != "" {
-		d.Verdict, d.Hint = Deny, "chmod, or another owner; the policy allows it"
-		d.from("", policy.Source{})
-		d.Why = "the policy allows it, and the file system does not: " + why
+	x.blocked(d, w, at, want)
+}
+
+// refused denies when the name of a link that was followed says so.
+func (x *decider) refused(d *Decision, w walk, write bool) bool {
+	for _, link := range w.links {
+		if rule, why, from, refused := x.Refused(link, write); refused {
+			d.Verdict, d.Why, d.Hint = Deny, "the link "+plan.Show(link)+" may not be followed; "+why, ""
+			d.from(rule, from)
+			return true
+		}
 	}
+	return false
+}
+
+// blocked denies what the policy allows and the file system does not.
+func (x *decider) blocked(d *Decision, w walk, at string, want uint32) bool {
+	if !x.p.walled() && x.user.UID == 0 {
+		return false // root with all its power
+	}
+	why := w.blocked
+	if why == "" {
+		why = x.user.Obstacle(at, want)
+	}
+	if why == "" {
+		return false
+	}
+	d.Verdict, d.Hint = Deny, "chmod, or another owner; the policy allows it"
+	d.from("", policy.Source{})
+	d.Why = "the policy allows it, and the file system does not: " + why
+	return true
 }
 
 // anyName is one that no rule is about.
@@ -188,57 +209,69 @@ const maxLinks = 40
 
 var errLoop = errors.New("too many symbolic links")
 
-// resolve follows the symbolic links of the host's files as they are followed
-// inside, where a link may lead to something that is not there, and lists them.
-// The rest of a path behind a part that is not there stays as it is, with the error.
-func (x *decider) resolve(name string) (real string, links []string, err error) {
-	at, rest := "/", strings.TrimPrefix(name, "/")
-	for rest != "" {
+// walk is the way that a path takes inside.
+type walk struct {
+	real  string   // where it leads; behind a part that is not there the rest as it is
+	links []string // the links that the last part of a path was: only their names are looked at
+	// blocked says which directory on the way may not be searched.
+	blocked string
+	err     error // why a part is not known
+}
+
+// walk follows the symbolic links of the host's files as they are followed
+// inside, where a link may lead to something that is not there.
+func (x *decider) walk(name string) walk {
+	w := walk{real: "/"}
+	rest := strings.TrimPrefix(name, "/")
+	for followed := 0; rest != ""; {
 		part, more, _ := strings.Cut(rest, "/")
 		rest = more
 		switch part {
 		case "", ".":
 			continue
 		case "..":
-			at = path.Dir(at)
+			w.real = path.Dir(w.real)
 			continue
 		}
-		next := path.Join(at, part)
+		next := path.Join(w.real, part)
 		e := x.Explain(next)
 		if e.Host == "" {
-			at = next
+			w.real = next
 			continue
 		}
 		info, err := os.Lstat(e.Host)
-		if err != nil {
-			return path.Join(next, rest), links, err
-		}
-		if info.Mode()&fs.ModeSymlink == 0 {
-			at = next
+		switch {
+		case err != nil:
+			w.real, w.err = path.Join(next, rest), err
+			return w
+		case info.Mode()&fs.ModeSymlink == 0:
+			w.real = next
+			if info.IsDir() && strings.Trim(rest, "/") != "" && w.blocked == "" {
+				w.blocked = x.user.Obstacle(e.Host, host.CanExec)
+			}
 			continue
 		}
-		if links = append(links, next); len(links) > maxLinks {
-			return path.Join(next, rest), links, errLoop
+		if strings.Trim(rest, "/") == "" {
+			w.links = append(w.links, next)
 		}
 		to, err := os.Readlink(e.Host)
+		if followed++; err == nil && followed > maxLinks {
+			err = errLoop
+		}
 		if err != nil {
-			return path.Join(next, rest), links, err
+			w.real, w.err = path.Join(next, rest), err
+			return w
 		}
 		if path.IsAbs(to) {
-			at = "/"
+			w.real = "/"
 		}
 		rest = to + "/" + rest
 	}
-	return at, links, nil
+	return w
 }
 
 func missing(err error) bool {
 	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR)
-}
-
-func existing(name string) bool {
-	_, err := os.Stat(name)
-	return err == nil
 }
 
 // connect decides about a connection. Without a gate there is one answer.

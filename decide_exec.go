@@ -72,81 +72,82 @@ func (x *decider) program(d *Decision, name string) {
 const maxInterpreters = 5
 
 func (x *decider) executable(d *Decision, name string, depth int) {
-	real, links, err := x.resolve(name)
-	e := x.Explain(real)
-	d.Path, d.Host, d.Own = real, e.Host, e.Own
-	if d.Host == "" {
-		d.Host = real
+	w := x.walk(name)
+	e := x.Explain(w.real)
+	d.Path, d.Host, d.Own = w.real, e.Host, e.Own
+	if d.Host == "" || e.Own {
+		d.Host = w.real
 	}
 	d.from(e.Rule, e.From)
 	d.Why, d.Hint = e.Why, e.Allow
-	info, statErr := os.Stat(d.Host)
-	d.Absent = missing(err) || missing(statErr)
+	info, err := os.Stat(d.Host)
+	d.Absent = missing(w.err) || missing(err)
 	switch {
 	case d.Absent:
 		if e.Read {
 			d.Why, d.Hint = plan.Show(name)+" is not there", ""
 		}
 		return
-	case !e.Exec:
+	case e.Own:
+		return
+	case !e.Starts:
 		if e.Read {
 			d.Why += ", without the right to execute"
 		}
 		return
-	case statErr != nil:
-		d.Why, d.Hint = statErr.Error(), ""
+	case err != nil:
+		d.Why, d.Hint = err.Error(), ""
 		return
 	case !info.Mode().IsRegular():
 		d.Why, d.Hint = plan.Show(name)+" is no program", ""
 		return
-	}
-	for _, link := range links {
-		if rule, why, from, refused := x.Refused(link, false); refused {
-			d.Why, d.Hint = "the link "+plan.Show(link)+" may not be followed; "+why, ""
-			d.from(rule, from)
-			return
-		}
-	}
-	why := x.user.Obstacle(e.Host, e.Top, host.CanExec)
-	if why == "" && info.Mode()&0o111 == 0 { // holds even for a root with all its power
-		why = plan.Show(real) + " has mode " + info.Mode().String()
-	}
-	if why != "" {
-		d.Why, d.Hint = "the policy allows it, and the file system does not: "+why, "chmod +x"
-		return
-	}
-	if by := interpreter(e.Host); by != "" && depth < maxInterpreters {
-		var in Decision
-		if x.executable(&in, path.Clean(by), depth+1); in.Verdict != Allow {
-			d.Why = "its interpreter " + plan.Show(by) + " does not start: " + in.Why
-			d.Hint = in.Hint
-			return
-		}
+	case !e.Exec:
+		d.Why += "; that keeps it from being opened and not from being started"
 	}
 	d.Verdict, d.Hint = Allow, ""
+	if info.Mode()&0o111 == 0 { // this holds even for a root with all its power
+		w.blocked = plan.Show(w.real) + " has mode " + info.Mode().String()
+		d.Verdict, d.Hint, d.Why = Deny, "chmod +x", "the policy allows it, and the file system does not: "+w.blocked
+		return
+	}
+	if x.blocked(d, w, e.Host, host.CanExec) {
+		return
+	}
+	by, known := interpreter(e.Host)
+	d.Loose = !known // only the kernel can look into it
+	if by != "" && depth < maxInterpreters {
+		var in Decision
+		if x.executable(&in, path.Clean(by), depth+1); in.Verdict != Allow {
+			d.Verdict = Deny
+			d.Why = "its interpreter " + plan.Show(by) + " does not start: " + in.Why
+			d.Hint = in.Hint
+		}
+		d.Loose = in.Loose
+	}
 }
 
 // maxShebang is how much of a #! line the kernel reads (BINPRM_BUF_SIZE).
 const maxShebang = 256
 
-// interpreter is the program of a file's #! line, or "".
-func interpreter(name string) string {
+// interpreter is the program of a file's #! line, or "". known is false when the
+// file may not be read, which does not keep it from being started.
+func interpreter(name string) (by string, known bool) {
 	f, err := os.Open(name) // a regular file: it cannot block
 	if err != nil {
-		return ""
+		return "", false
 	}
 	defer f.Close()
 	var b [maxShebang]byte
 	n, _ := f.Read(b[:])
 	line, ok := bytes.CutPrefix(b[:n], []byte("#!"))
 	if !ok {
-		return ""
+		return "", true
 	}
 	line, _, _ = bytes.Cut(line, []byte("\n"))
-	if by := strings.Fields(string(line)); len(by) > 0 && path.IsAbs(by[0]) {
-		return by[0]
+	if words := strings.Fields(string(line)); len(words) > 0 && path.IsAbs(words[0]) {
+		by = words[0]
 	}
-	return ""
+	return by, true
 }
 
 func executable(name string) bool {

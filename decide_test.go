@@ -39,10 +39,10 @@ func TestDecide(t *testing.T) {
 	top := dir(t)
 	work := filepath.Join(top, "work")
 	tree(t, top, "outside", "shown/a", "shown/sub/b")
-	tree(t, work, "file", "dir/x", ".vscode/tasks.json", "denied", "private/key", "closed", "program",
+	tree(t, work, "file", "dir/x", ".vscode/tasks.json", "denied", "private/key", "private/tool", "closed", "program",
 		"link -> file", "out -> ../outside", "in -> ../shown/a", "deep -> ../shown/sub", "loop -> loop", ".envrc -> file", "dangling -> dir/none", "todenied -> denied")
 	os.WriteFile(filepath.Join(work, "foreign"), []byte("#!/no/such/interpreter\n"), 0o755)
-	for name, mode := range map[string]os.FileMode{"closed": 0, "program": 0o755, "dir": 0o555} {
+	for name, mode := range map[string]os.FileMode{"closed": 0, "program": 0o755, "private/tool": 0o755, "dir": 0o555} {
 		if err := os.Chmod(filepath.Join(work, name), mode); err != nil {
 			t.Fatal(err)
 		}
@@ -101,6 +101,7 @@ func TestDecide(t *testing.T) {
 		{"exec", "env", bailey.Allow, ""},
 		{"exec", "/bin/sh", bailey.Allow, ""},
 		{"exec", "./program", bailey.Allow, ""},
+		{"exec", "private/tool", bailey.Allow, "not from being started"},
 		{"exec", "./file", bailey.Deny, "mode"},
 		{"exec", "./foreign", bailey.Deny, "interpreter"},
 		{"exec", "./dir", bailey.Deny, "no program"},

@@ -154,7 +154,7 @@ func weigh(d *bailey.Decision, a attempt.Answer) *realResult {
 		}
 	case (errno == syscall.ENOENT || errno == syscall.ENOTDIR) && d.Op == "read" && d.Absent:
 		r.How = "it is not on this machine"
-	case errno == syscall.ENOENT && d.Op == "write" && d.Absent && d.Verdict == bailey.Allow:
+	case (errno == syscall.ENOENT || errno == syscall.ENOTDIR) && d.Op == "write" && d.Absent && d.Verdict == bailey.Allow:
 		r.How = "the directory to make it in is not there"
 	case errno == syscall.EROFS && d.Op == "write" && d.Absent && d.Verdict == bailey.Deny, errno != 0 && d.Verdict == bailey.Deny:
 		r.Verdict, r.How = bailey.Deny, a.Step+": "+errno.Error()

@@ -127,6 +127,9 @@ func (r *caseResult) change(p *bailey.Plan) string {
 	case "write":
 		return "files.protect or files.deny in the policy, or --protect " + plan.Show(d.Path) + ", or --mode read-only"
 	case "exec":
+		if p.Decide("write", d.Path).Verdict == bailey.Allow {
+			return "nothing: what lies where the box may write can be started, in this place or another"
+		}
 		return "a program that is not to be started must not be seen: --deny " + plan.Show(d.Path)
 	case "env":
 		return "env.deny in the policy"

@@ -26,21 +26,9 @@ type User struct {
 
 // Obstacle says why the file system itself keeps the user from using the host's
 // path p, whatever a policy says: "" when nothing does, as far as modes and the
-// system call access tell. Directories above top are not looked at. A p that is not there is
-// no obstacle.
-func (u User) Obstacle(p, top string, want uint32) string {
-	for i := 1; i < len(p); i++ {
-		if p[i] != '/' || p[:i] != top && !within(p[:i], top) {
-			continue
-		}
-		if why := u.obstacle(p[:i], CanExec); why != "" {
-			return why
-		}
-	}
-	return u.obstacle(p, want)
-}
-
-func (u User) obstacle(p string, want uint32) string {
+// system call access tell. The directories above are not looked at. A p that is
+// not there is no obstacle.
+func (u User) Obstacle(p string, want uint32) string {
 	info, err := os.Stat(p)
 	if errors.Is(err, fs.ErrPermission) {
 		return path.Dir(p) + " cannot be searched"

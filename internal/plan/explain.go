@@ -23,9 +23,12 @@ type Explanation struct {
 	From  policy.Source `json:"from"`
 	Allow string        `json:"allow,omitempty"` // what to add to get more; "" when nothing helps
 
-	// Top is the host's path, at or above Host, from which on the host's
-	// directories are walked through inside. Those above are the box's own.
-	Top string `json:"-"`
+	// Starts says that a program there can be started. A denied name keeps a box
+	// from opening a file, and execve opens none that the name broker would see.
+	Starts bool `json:"-"`
+	// Guarded says that the name may only be written with the one content that
+	// is right, by git itself.
+	Guarded bool `json:"-"`
 }
 
 // Explainer answers for the paths of one plan.
@@ -53,7 +56,13 @@ func Explain(p *policy.Policy, pl *Plan, inside string) Explanation {
 }
 
 // Explain answers for a clean absolute path as seen inside.
-func (x *Explainer) Explain(inside string) Explanation {
+func (x *Explainer) Explain(inside string) Explanation { return x.explain(inside, name.Create) }
+
+// ExplainFile answers for one that is known to be a file. Its name may be opened
+// where it could not be made or moved.
+func (x *Explainer) ExplainFile(inside string) Explanation { return x.explain(inside, name.Write) }
+
+func (x *Explainer) explain(inside string, op name.Op) Explanation {
 	p, pl := x.p, x.pl
 	e := Explanation{Path: inside}
 	if !clean(inside) {
@@ -62,7 +71,7 @@ func (x *Explainer) Explain(inside string) Explanation {
 	}
 	switch pl.Tier {
 	case policy.TierNone:
-		e.Host, e.Top, e.Read, e.Write, e.Exec = inside, "/", true, true, true
+		e.Host, e.Read, e.Write, e.Exec, e.Starts = inside, true, true, true, true
 		e.Why, e.From = "there are no walls in mode danger-full-access", p.Mode.From
 		return e
 	case policy.TierLandlock:
@@ -70,7 +79,8 @@ func (x *Explainer) Explain(inside string) Explanation {
 	default:
 		e.byTree(pl, &x.t)
 	}
-	e.byName(x)
+	e.Starts = e.Exec
+	e.byName(x, op)
 	return e
 }
 
@@ -93,9 +103,6 @@ func (e *Explanation) byTree(pl *Plan, t *tree) {
 		defer func() { e.Why = Show(e.Path) + " leads to " + Show(p) + "; " + e.Why }()
 	}
 	e.Rule, e.From = n.Path, n.From
-	if hostBacked(n) {
-		e.Top = n.Source
-	}
 	switch {
 	case !ok || n.Kind == Dir:
 		e.Rule, e.From = "", policy.Source{}
@@ -160,7 +167,7 @@ func (e *Explanation) absent(t *tree, p string) {
 
 // byRules goes by the Landlock rules of a box without a tree of its own.
 func (e *Explanation) byRules(pl *Plan) {
-	e.Host, e.Top = e.Path, "/"
+	e.Host = e.Path
 	best := PathRule{}
 	for _, r := range pl.Landlock.Paths {
 		if !under(e.Path, r.Path) || r.Access == List {
@@ -187,10 +194,10 @@ func (e *Explanation) byRules(pl *Plan) {
 
 // byName takes away what denied patterns and protected names forbid, as the name
 // broker will.
-func (e *Explanation) byName(x *Explainer) {
+func (e *Explanation) byName(x *Explainer, op name.Op) {
 	p, pl, m := x.p, x.pl, x.names
 	if x.err != nil {
-		e.Read, e.Write, e.Exec, e.Why = false, false, false, "the rules about names are not valid: "+x.err.Error()
+		e.Read, e.Write, e.Exec, e.Starts, e.Why = false, false, false, false, "the rules about names are not valid: "+x.err.Error()
 		return
 	}
 	if pl.Syscalls.Reads {
@@ -203,12 +210,12 @@ func (e *Explanation) byName(x *Explainer) {
 	if !e.Write {
 		return
 	}
-	switch v := m.Check(name.Create, []byte(e.Path), false); v.Act {
+	switch v := m.Check(op, []byte(e.Path), false); v.Act {
 	case name.Refuse:
 		e.Write, e.Allow = false, ""
 		e.Rule, e.From, e.Why = v.Rule, source(p.Files.Protect, v.Rule), v.Hint
 	case name.GuardConfig, name.GuardPointer:
-		e.Rule, e.Why = v.Rule, v.Hint
+		e.Rule, e.Why, e.Guarded = v.Rule, v.Hint, true
 	}
 }
 
@@ -218,6 +225,14 @@ func (e *Explanation) byName(x *Explainer) {
 func (x *Explainer) Refused(inside string, write bool) (rule, why string, from policy.Source, refused bool) {
 	if x.pl.Tier == policy.TierNone || x.err != nil {
 		return "", "", policy.Source{}, false
+	}
+	if x.pl.Tier == policy.TierLandlock {
+		// Without a tree of its own the broker looks at where the link lies, too.
+		e := Explanation{Path: inside}
+		e.byRules(x.pl)
+		if write && !e.Write || !write && x.pl.Syscalls.Reads && !e.Read {
+			return e.Rule, e.Why, e.From, true
+		}
 	}
 	if x.pl.Syscalls.Reads {
 		if v := x.names.Check(name.Read, []byte(inside), false); v.Act == name.Refuse {
