@@ -2,7 +2,6 @@ package main
 
 import (
 	"errors"
-	"fmt"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -139,5 +138,5 @@ func listing(t *testing.T, top string) string {
 	if err != nil && os.Getuid() == 0 {
 		t.Fatal(err) // others cannot look everywhere
 	}
-	return fmt.Sprintf("%s", out)
+	return string(out)
 }

@@ -60,8 +60,6 @@ type caseResult struct {
 type realResult struct {
 	Verdict bailey.Verdict `json:"verdict,omitempty"` // "" when nothing follows
 	How     string         `json:"how"`
-
-	planted bool // a variable was set for the attempt
 }
 
 // newTrial decides every case.
@@ -156,7 +154,7 @@ func weigh(d *bailey.Decision, a attempt.Answer) *realResult {
 		r.How = "it is not on this machine"
 	case (errno == syscall.ENOENT || errno == syscall.ENOTDIR) && d.Op == "write" && d.Absent && d.Verdict == bailey.Allow:
 		r.How = "the directory to make it in is not there"
-	case errno == syscall.EROFS && d.Op == "write" && d.Absent && d.Verdict == bailey.Deny, errno != 0 && d.Verdict == bailey.Deny:
+	case d.Verdict == bailey.Deny:
 		r.Verdict, r.How = bailey.Deny, a.Step+": "+errno.Error()
 	case d.Op == "connect" && (errno == syscall.ECONNREFUSED || errno == syscall.EHOSTUNREACH):
 		r.How = a.Step + ": " + errno.Error() + "; whether anything is there is not the policy's business"
