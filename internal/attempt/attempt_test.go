@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"net"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -187,6 +188,24 @@ func FuzzRead(f *testing.F) {
 			if a.Done == (a.Errno != 0 || a.Skip != "") {
 				t.Fatalf("%+v", a)
 			}
+		}
+	})
+}
+
+// FuzzAddress compares address with package net/netip, which a bailey has no
+// room for.
+func FuzzAddress(f *testing.F) {
+	for _, s := range []string{"127.0.0.1", "1.2.3", "01.2.3.4", "256.1.1.1", "::", "::1", "1::", "1:2:3:4:5:6:7:8", "1:2:3:4:5:6:7::", "::1:2:3:4:5:6:7:8", "::ffff:1.2.3.4", "1.2.3.4::", "1:2:3:4:5:6:1.2.3.4",
+		"1::2::3", ":1", "1:", "12345::", "fe80::1%eth0", "g::", "+1.2.3.4", "::+1", "0x1::", "1_0::"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		want := []byte(nil)
+		if a, err := netip.ParseAddr(s); err == nil && a.Zone() == "" {
+			want = a.AsSlice()
+		}
+		if got := address(s); !bytes.Equal(got, want) {
+			t.Errorf("%q: got %v, want %v", s, got, want)
 		}
 	})
 }

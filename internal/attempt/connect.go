@@ -3,7 +3,6 @@ package attempt
 import (
 	"context"
 	"errors"
-	"net/netip"
 	"os/exec"
 	"strings"
 	"syscall"
@@ -36,9 +35,9 @@ func connect(target string) Answer {
 
 // resolve finds the addresses of a name as the box's programs do. Its resolver
 // is the C library's: getent is a part of it.
-func resolve(host string) ([]netip.Addr, Answer) {
-	if addr, err := netip.ParseAddr(host); err == nil {
-		return []netip.Addr{addr}, Answer{}
+func resolve(host string) ([][]byte, Answer) {
+	if addr := address(host); addr != nil {
+		return [][]byte{addr}, Answer{}
 	}
 	if strings.HasPrefix(host, "-") {
 		return nil, Answer{Skip: "it is no name"}
@@ -56,13 +55,13 @@ func resolve(host string) ([]netip.Addr, Answer) {
 	case err != nil:
 		return nil, Answer{Step: "resolve", Skip: "names are resolved with getent, and the box has none"}
 	}
-	var list []netip.Addr
+	var list [][]byte
 	for line := range strings.Lines(string(out)) {
 		words := strings.Fields(line)
 		if len(words) < 2 || words[1] != "STREAM" {
 			continue
 		}
-		if addr, err := netip.ParseAddr(words[0]); err == nil {
+		if addr := address(words[0]); addr != nil {
 			list = append(list, addr)
 		}
 	}
@@ -73,11 +72,12 @@ func resolve(host string) ([]netip.Addr, Answer) {
 }
 
 // dial connects to one address.
-func dial(addr netip.Addr, port int) Answer {
-	addr = addr.Unmap()
-	family, to := syscall.AF_INET6, syscall.Sockaddr(&syscall.SockaddrInet6{Port: port, Addr: addr.As16()})
-	if addr.Is4() {
-		family, to = syscall.AF_INET, &syscall.SockaddrInet4{Port: port, Addr: addr.As4()}
+func dial(addr []byte, port int) Answer {
+	family, to := syscall.AF_INET, syscall.Sockaddr(nil)
+	if len(addr) == 4 {
+		to = &syscall.SockaddrInet4{Port: port, Addr: [4]byte(addr)}
+	} else {
+		family, to = syscall.AF_INET6, &syscall.SockaddrInet6{Port: port, Addr: [16]byte(addr)}
 	}
 	fd, err := syscall.Socket(family, syscall.SOCK_STREAM, 0)
 	if err != nil {
