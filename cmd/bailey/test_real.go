@@ -151,6 +151,21 @@ func withSelf(c bailey.Config, p *bailey.Plan, again bool) (*bailey.Plan, string
 	return p, exe, nil
 }
 
+// untriable is an error about the box that the cases were to be tried in. How the
+// copy of this program ended is no command's exit code.
+func untriable(err error) error {
+	var limit *bailey.LimitError
+	var exit *bailey.ExitError
+	text := "try the cases in a box: " + err.Error()
+	switch {
+	case errors.As(err, &limit):
+		return &usageError{text, "give the box more, or split the file"}
+	case errors.As(err, &exit), exitFor(err) != exitFailed:
+		return &usageError{text, "bailey run -- true says whether a box opens at all"}
+	}
+	return fmt.Errorf("try the cases in a box: %w", err)
+}
+
 // ask opens a box and puts the questions.
 func (t *trial) ask(p *bailey.Plan, exe string, tries []attempt.Try) ([]attempt.Answer, error) {
 	if len(tries) == 0 {
@@ -166,10 +181,10 @@ func (t *trial) ask(p *bailey.Plan, exe string, tries []attempt.Try) ([]attempt.
 	var out, problems bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &problems
 	if err := cmd.Run(); err != nil {
-		if said := strings.TrimSpace(problems.String()); said != "" {
-			err = fmt.Errorf("%w: %s", err, said)
+		if said, _, _ := strings.Cut(problems.String(), "\n"); said != "" {
+			err = fmt.Errorf("%w: %s", err, said) // a crash of the copy says more, and nothing that helps
 		}
-		return nil, fmt.Errorf("try the cases in a box: %w", err)
+		return nil, untriable(err)
 	}
 	answers, err := attempt.Read(&out, len(tries))
 	if err != nil {

@@ -74,11 +74,22 @@ var (
 	ops   = [...]string{"read", "write", "exec", "connect", "env"}
 )
 
+// maxShown bounds a word in a message: a file of another kind may be one long word.
+const maxShown = 60
+
+// shown is a word in a message.
+func shown(s string) string {
+	if len(s) > maxShown {
+		s = strings.ToValidUTF8(s[:maxShown], "") + "…"
+	}
+	return Quote(s)
+}
+
 // check judges the words of a line and makes them a case.
 func (l *line) check(words []word) (Case, *policy.Error) {
 	c := Case{File: l.file, Line: l.number, Want: words[0].text}
 	if !has(wants[:], c.Want) {
-		e := l.fault(words[0], "unknown expectation "+Quote(c.Want))
+		e := l.fault(words[0], "unknown expectation "+shown(c.Want))
 		e.Hint = "a case begins with allow, ask or deny"
 		e.Nearest = policy.Nearest(c.Want, wants[:])
 		if has(ops[:], c.Want) {
@@ -93,7 +104,7 @@ func (l *line) check(words []word) (Case, *policy.Error) {
 	}
 	c.Op = words[1].text
 	if !has(ops[:], c.Op) {
-		e := l.fault(words[1], "unknown verb "+Quote(c.Op))
+		e := l.fault(words[1], "unknown verb "+shown(c.Op))
 		e.Hint = "the verbs are read, write, exec, connect and env"
 		e.Nearest = policy.Nearest(c.Op, ops[:])
 		return c, e
@@ -130,14 +141,14 @@ func (l *line) target(op string, w word) *policy.Error {
 		}
 	case "env":
 		if w.text == "" || strings.ContainsAny(w.text, "= \t$") {
-			e := l.fault(w, Quote(w.text)+" is no name of a variable")
+			e := l.fault(w, shown(w.text)+" is no name of a variable")
 			e.Hint = "the name alone, as in: deny env AWS_SECRET_ACCESS_KEY"
 			return e
 		}
 		return l.pattern(w)
 	case "connect":
 		if _, _, err := HostPort(w.text); err != "" {
-			e := l.fault(w, Quote(w.text)+" is no host and port: "+err)
+			e := l.fault(w, shown(w.text)+" is no host and port: "+err)
 			e.Hint = "as in: deny connect example.org:443"
 			return e
 		}
@@ -157,7 +168,7 @@ func (l *line) path(w word) *policy.Error {
 	default:
 		return l.pattern(w)
 	}
-	e := l.fault(w, Quote(w.text)+" is not a path that can be tested")
+	e := l.fault(w, shown(w.text)+" is not a path that can be tested")
 	e.Hint = hint
 	return e
 }
@@ -168,7 +179,7 @@ func (l *line) pattern(w word) *policy.Error {
 	if !w.bare || !strings.ContainsAny(w.text, "*?[") {
 		return nil
 	}
-	e := l.fault(w, Quote(w.text)+" looks like a pattern, and a case is about one thing")
+	e := l.fault(w, shown(w.text)+" looks like a pattern, and a case is about one thing")
 	e.Hint = "write one case for each; a name with such a character goes in quotes"
 	return e
 }
