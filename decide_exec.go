@@ -67,8 +67,8 @@ func (x *decider) program(d *Decision, name string) {
 	}
 }
 
-// maxInterpreters is how many #! lines the kernel follows (BINPRM_MAX_RECURSION
-// in fs/exec.c lets five formats be tried).
+// maxInterpreters is how many #! lines the kernel follows before it says ELOOP
+// (exec_binprm in fs/exec.c).
 const maxInterpreters = 5
 
 func (x *decider) executable(d *Decision, name string, depth int) {
@@ -115,7 +115,11 @@ func (x *decider) executable(d *Decision, name string, depth int) {
 	}
 	by, known := interpreter(e.Host)
 	d.Loose = !known // only the kernel can look into it
-	if by != "" && depth < maxInterpreters {
+	switch {
+	case by == "":
+	case depth == maxInterpreters:
+		d.Verdict, d.Why = Deny, "too many interpreters of interpreters"
+	default:
 		var in Decision
 		if x.executable(&in, path.Clean(by), depth+1); in.Verdict != Allow {
 			d.Verdict = Deny

@@ -42,6 +42,7 @@ func TestDecide(t *testing.T) {
 	tree(t, work, "file", "dir/x", ".vscode/tasks.json", "denied", "private/key", "private/tool", "closed", "program",
 		"link -> file", "out -> ../outside", "in -> ../shown/a", "deep -> ../shown/sub", "loop -> loop", ".envrc -> file", "dangling -> dir/none", "todenied -> denied")
 	os.WriteFile(filepath.Join(work, "foreign"), []byte("#!/no/such/interpreter\n"), 0o755)
+	os.WriteFile(filepath.Join(work, "itself"), []byte("#!"+filepath.Join(work, "itself")+"\n"), 0o755)
 	for name, mode := range map[string]os.FileMode{"closed": 0, "program": 0o755, "private/tool": 0o755, "dir": 0o555} {
 		if err := os.Chmod(filepath.Join(work, name), mode); err != nil {
 			t.Fatal(err)
@@ -104,6 +105,7 @@ func TestDecide(t *testing.T) {
 		{"exec", "private/tool", bailey.Allow, "not from being started"},
 		{"exec", "./file", bailey.Deny, "mode"},
 		{"exec", "./foreign", bailey.Deny, "interpreter"},
+		{"exec", "./itself", bailey.Deny, "interpreters"},
 		{"exec", "./dir", bailey.Deny, "no program"},
 		{"exec", "./none", bailey.Deny, "not there"},
 		{"exec", "no-such-program", bailey.Deny, "PATH"},
