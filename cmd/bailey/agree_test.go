@@ -99,7 +99,8 @@ func agree(t *testing.T, r *rand.Rand) {
 		t.Skip(err)
 	}
 	if err != nil {
-		t.Skipf("this policy makes no plan: %v", err)
+		t.Logf("this policy makes no plan: %v", err) // as when it denies the workspace
+		return
 	}
 	var cases []testCase
 	for _, path := range all {

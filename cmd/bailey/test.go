@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/bailey-run/bailey"
 	"github.com/bailey-run/bailey/internal/expect"
@@ -118,6 +119,10 @@ func readCases(p *bailey.Plan, files, single []string) ([]testCase, error) {
 	for _, name := range files {
 		content, err := layers.Read(name)
 		switch {
+		case err == nil && leadsOut(name, p.Workspace()):
+			// What is wrong with a file is printed, and in a repository from elsewhere
+			// a link could make it any file of yours.
+			return nil, &usageError{quote(shortName(name)) + " is a symbolic link that leads out of the project", "put the cases into the project, or name the file itself"}
 		case errors.Is(err, fs.ErrNotExist):
 			return nil, &usageError{"there is no file " + quote(shortName(name)), "write what you expect into it, one a line, as in: deny read ~/.ssh/id_ed25519"}
 		case err != nil:
@@ -141,6 +146,21 @@ func readCases(p *bailey.Plan, files, single []string) ([]testCase, error) {
 	}
 	return cases, nil
 }
+
+// leadsOut says whether a file in a directory below root is really elsewhere.
+func leadsOut(name, root string) bool {
+	dir, err := filepath.EvalSymlinks(filepath.Dir(name))
+	if err == nil {
+		dir, err = filepath.Abs(dir)
+	}
+	real, realErr := filepath.EvalSymlinks(name)
+	if realErr == nil {
+		real, realErr = filepath.Abs(real)
+	}
+	return err != nil || realErr != nil || below(dir, root) && !below(real, root)
+}
+
+func below(name, dir string) bool { return name == dir || strings.HasPrefix(name, dir+"/") }
 
 // shortName is how a file is called in messages: relative where that is shorter.
 func shortName(name string) string {
