@@ -31,6 +31,8 @@ type Box struct {
 	single   bool        // opened with its only command
 	watch    *time.Timer // of the memory, or nil
 
+	net sockets // those made inside for the gate, until Sockets hands them out
+
 	// Tier landlock only.
 	private     string // the directory that is HOME inside
 	privateLock *os.File
@@ -103,6 +105,9 @@ func (b *Box) open(first *Command) (*Process, error) {
 	p := l.p
 	name := b.plan.Hostname
 	p.do("set the host name", unix.SYS_SETHOSTNAME, p.str(name), num(len(name)))
+	if b.options.Network != nil {
+		l.network(b.options.Network)
+	}
 	if err := l.becomeCommand(); err != nil {
 		l.giveUp()
 		return nil, err
@@ -184,6 +189,7 @@ func (b *Box) launch(l *launch, flags uintptr) (*Process, error) {
 		if r.listener > 0 {
 			unix.Close(r.listener)
 		}
+		r.net.close()
 		if proc != nil {
 			unix.Kill(proc.PID, unix.SIGKILL)
 			proc.reap()
@@ -203,6 +209,9 @@ func (b *Box) launch(l *launch, flags uintptr) (*Process, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.report = b.achieved(l)
+	if r.net != nil {
+		b.net = r.net
+	}
 	if l.cmd == nil {
 		// The box stands; what built it has ended, and only waits to be reaped.
 		if proc != nil {
@@ -267,6 +276,7 @@ func (b *Box) Close() error {
 	if b.init != nil {
 		b.init.Close()
 	}
+	b.net.close()
 	if b.pid1 > 0 {
 		unix.Kill(b.pid1, unix.SIGKILL)
 	}
@@ -407,6 +417,7 @@ type result struct {
 	err      error
 	terminal *os.File
 	listener int // 0 for none: the supervisor's own stdin is never one
+	net      sockets
 }
 
 // receive reads reports until every process that could send one is gone or has
@@ -474,6 +485,10 @@ func (l *launch) file(r *result, which int32, oob []byte) {
 	case fileListener:
 		r.listener = fds[0]
 	default:
-		unix.Close(fds[0])
+		if which < fileSocket {
+			unix.Close(fds[0])
+			return
+		}
+		r.net.put(int(which-fileSocket), fds[0])
 	}
 }
