@@ -4,12 +4,26 @@ package hostname
 
 import (
 	"errors"
+	"fmt"
 	"net/netip"
+	"strconv"
+	"strings"
+
+	"golang.org/x/net/idna"
+)
+
+// Sizes of names, RFC 1035 section 2.3.4, without the trailing dot.
+const (
+	maxName  = 253
+	maxLabel = 63
+	// maxText bounds what is looked at at all: a name in Unicode is longer than its
+	// A-labels, by less than this. Anything longer is refused unread.
+	maxText = 1024
 )
 
 // Host is a host in its one form: a strict host name (lower case, ASCII, A-labels,
 // no trailing dot) or an address (never v4-mapped, no zone). The zero value is
-// none.
+// none. Hosts may be compared.
 type Host struct {
 	name string
 	addr netip.Addr
@@ -32,68 +46,170 @@ func (h Host) String() string {
 	return h.name
 }
 
-// Parse reads what a person wrote: names in Unicode too, IPv6 addresses with or
-// without brackets.
-func Parse(s string) (Host, error) { return Host{}, errors.New("not written yet") }
-
-// ParseWire reads what a program sent (SNI, Host, DNS, CONNECT): like Parse, but
-// a name with anything but ASCII is an error.
-func ParseWire(s string) (Host, error) { return Host{}, errors.New("not written yet") }
-
 // FromAddr is the host for an address.
 func FromAddr(a netip.Addr) Host { return Host{addr: a.Unmap().WithZone("")} }
 
-// Pattern matches hosts: "example.org" that name, "*.example.org" its subdomains,
-// "**.example.org" both, "*" every name (and no address), an address, a CIDR.
-type Pattern struct {
-	kind   kind
-	name   string // without the stars
-	prefix netip.Prefix
+// Parse reads what a person wrote: names in Unicode too, IPv6 addresses with or
+// without brackets.
+func Parse(s string) (Host, error) {
+	if len(s) > maxText {
+		return Host{}, errors.New("parse host: longer than any host name")
+	}
+	if !ascii(s) {
+		a, err := profile().ToASCII(s)
+		if err != nil {
+			return Host{}, fmt.Errorf("parse host %q: no valid international name", s)
+		}
+		s = a
+	}
+	return ParseWire(s)
 }
 
-type kind uint8
-
-const (
-	none kind = iota
-	exact
-	below   // *.name
-	atBelow // **.name
-	all     // *
-	prefix
-)
-
-// ParsePattern reads a pattern as a person wrote it.
-func ParsePattern(s string) (Pattern, error) { return Pattern{}, errors.New("not written yet") }
-
-// Match says whether the pattern has the host.
-func (p Pattern) Match(h Host) bool { return false }
-
-// Host is the one host that the pattern has, if it is exact or one address.
-func (p Pattern) Host() (Host, bool) { return Host{}, false }
-
-// Prefix is the range of an address or CIDR pattern; otherwise not valid.
-func (p Pattern) Prefix() netip.Prefix { return p.prefix }
-
-// String is the canonical spelling; ParsePattern reads it back.
-func (p Pattern) String() string { return "" }
-
-// Broad says why a pattern has hosts of people who have nothing to do with each
-// other ("*", "*.com", "*.github.io", a CIDR above /8 or /32), or "". In a policy it
-// is an error unless forced.
-func (p Pattern) Broad() string { return "" }
-
-// Rentable says why a host that the pattern has is one where anyone can rent or
-// get storage, so that an allowed name is also a way out for data; or "".
-func (p Pattern) Rentable() string { return "" }
-
-// PortRange is an inclusive range of ports. It converts to plan.PortRange.
-type PortRange struct{ First, Last uint16 }
-
-// ParseTarget reads "host", "host:port", "host:443,8000-8010", "[v6]:port": a
-// pattern and its ports (none when none are written).
-func ParseTarget(s string) (Pattern, []PortRange, error) {
-	return Pattern{}, nil, errors.New("not written yet")
+// ParseWire reads what a program sent (SNI, Host, DNS, CONNECT): like Parse, but
+// a name with anything but ASCII is an error.
+func ParseWire(s string) (Host, error) {
+	if len(s) > maxName+1 {
+		return Host{}, errors.New("parse host: longer than any host name")
+	}
+	if strings.HasPrefix(s, "[") || strings.Contains(s, ":") {
+		return parse6(s)
+	}
+	name := strings.TrimSuffix(s, ".")
+	if name == "" || len(name) > maxName {
+		return Host{}, fmt.Errorf("parse host %q: %s", s, "empty, or longer than any host name")
+	}
+	if endsInNumber(name) {
+		// Some programs read "127.1", "0x7f.0.0.1" and "2130706433" as addresses and some
+		// as names. A host that is not the same for everybody is refused.
+		a, err := netip.ParseAddr(name)
+		if err == nil {
+			return Host{addr: a}, nil
+		}
+		if a, ok := loose4(name); ok {
+			return Host{}, fmt.Errorf("parse host %q: an unusual spelling of %s", s, a)
+		}
+		return Host{}, fmt.Errorf("parse host %q: neither a name nor an address", s)
+	}
+	return parseName(s, name)
 }
 
-// ParsePorts reads "443", "8000-8010" and lists of them with commas.
-func ParsePorts(s string) ([]PortRange, error) { return nil, errors.New("not written yet") }
+func parseName(s, name string) (Host, error) {
+	lower := strings.ToLower(name) // of ASCII; anything else is refused below
+	puny := false
+	for label := range strings.SplitSeq(lower, ".") {
+		if label == "" || len(label) > maxLabel {
+			return Host{}, fmt.Errorf("parse host %q: a label must have 1 to %d characters", s, maxLabel)
+		}
+		for i := range len(label) {
+			c := label[i]
+			if c != '-' && (c < '0' || c > '9') && (c < 'a' || c > 'z') {
+				return Host{}, fmt.Errorf("parse host %q: only letters, digits and hyphens make a host name", s)
+			}
+		}
+		if label[0] == '-' || label[len(label)-1] == '-' {
+			return Host{}, fmt.Errorf("parse host %q: a label must not begin or end with a hyphen", s)
+		}
+		puny = puny || strings.HasPrefix(label, "xn--")
+	}
+	if puny {
+		// An A-label that does not come back as it was is a second spelling of another name.
+		u, err := profile().ToUnicode(lower)
+		if err == nil {
+			var a string
+			if a, err = profile().ToASCII(u); err == nil && a != lower {
+				err = errors.New("not canonical")
+			}
+		}
+		if err != nil {
+			return Host{}, fmt.Errorf("parse host %q: no valid international name", s)
+		}
+	}
+	return Host{name: lower}, nil
+}
+
+func parse6(s string) (Host, error) {
+	in := s
+	if t, ok := strings.CutPrefix(in, "["); ok {
+		if in, ok = strings.CutSuffix(t, "]"); !ok {
+			return Host{}, fmt.Errorf("parse host %q: no closing bracket", s)
+		}
+	}
+	a, err := netip.ParseAddr(in)
+	if err != nil || !a.Is6() {
+		return Host{}, fmt.Errorf("parse host %q: no IPv6 address", s)
+	}
+	if a.Zone() != "" {
+		return Host{}, fmt.Errorf("parse host %q: an address with a zone is of one machine only", s)
+	}
+	return FromAddr(a), nil
+}
+
+// profile maps like a browser's address bar (UTS 46), but lets "r3---sn-x" through,
+// which real names have.
+func profile() *idna.Profile {
+	return idna.New(idna.MapForLookup(), idna.Transitional(false), idna.StrictDomainName(true), idna.CheckHyphens(false),
+		idna.BidiRule(), idna.CheckJoiners(true), idna.ValidateLabels(true), idna.VerifyDNSLength(true))
+}
+
+// endsInNumber says whether URL parsers take a name for an IPv4 address
+// (WHATWG URL, "ends in a number").
+func endsInNumber(name string) bool {
+	last := name[strings.LastIndexByte(name, '.')+1:]
+	if last == "" {
+		return false
+	}
+	digits := true
+	for i := range len(last) {
+		digits = digits && last[i] >= '0' && last[i] <= '9'
+	}
+	if digits {
+		return true
+	}
+	_, ok := number(last)
+	return ok && (strings.HasPrefix(last, "0x") || strings.HasPrefix(last, "0X"))
+}
+
+// loose4 reads the spellings that inet_aton(3) accepts.
+func loose4(s string) (netip.Addr, bool) {
+	parts := strings.Split(s, ".")
+	if len(parts) > 4 {
+		return netip.Addr{}, false
+	}
+	var v uint64
+	for i, p := range parts {
+		n, ok := number(p)
+		last := i == len(parts)-1
+		switch {
+		case !ok, !last && n > 255, last && n >= 1<<(8*(5-len(parts))):
+			return netip.Addr{}, false
+		case last:
+			v |= n
+		default:
+			v |= n << (8 * (3 - i))
+		}
+	}
+	return netip.AddrFrom4([4]byte{byte(v >> 24), byte(v >> 16), byte(v >> 8), byte(v)}), true
+}
+
+func number(s string) (uint64, bool) {
+	base := 10
+	switch {
+	case strings.HasPrefix(s, "0x"), strings.HasPrefix(s, "0X"):
+		if s, base = s[2:], 16; s == "" {
+			return 0, true // "0x" is zero for some
+		}
+	case len(s) > 1 && s[0] == '0':
+		s, base = s[1:], 8
+	}
+	n, err := strconv.ParseUint(s, base, 32)
+	return n, err == nil
+}
+
+func ascii(s string) bool {
+	for i := range len(s) {
+		if s[i] >= 0x80 {
+			return false
+		}
+	}
+	return true
+}
