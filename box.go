@@ -28,6 +28,8 @@ type Box struct {
 	log     *audit.Log
 	begin   time.Time
 	denials denials
+	flows   flows
+	network *network                   // nil without a gate
 	limit   atomic.Pointer[LimitError] // what ended the whole box
 	failure atomic.Pointer[error]      // of bailey itself, which ended the whole box
 	stop    func() bool                // ends the watch on the context
@@ -100,6 +102,10 @@ func (p *Plan) newBox() (*Box, error) {
 		return nil, err
 	}
 	b.ready, b.box = ready, ready.Plan
+	if b.network, err = b.newNetwork(); err != nil {
+		b.abandon()
+		return nil, err
+	}
 	return b, nil
 }
 
@@ -118,6 +124,9 @@ func (b *Box) open(first *linux.Command, begun *linux.Begun) (process, error) {
 
 // abandon gives back what newBox took, when no box came of it.
 func (b *Box) abandon() {
+	if b.network != nil {
+		b.network.gate.Close()
+	}
 	if b.ready != nil {
 		b.ready.Close()
 	}
@@ -133,11 +142,21 @@ func (b *Box) launch(first *linux.Command, begun *linux.Begun) (process, error) 
 		}
 		return b.backend.Start(first)
 	}
-	lb, proc, err := linux.Open(b.box, first, linux.Options{Denied: b.denied, Limit: b.limited, Failed: b.failed, Begun: begun})
+	options := linux.Options{Denied: b.denied, Limit: b.limited, Failed: b.failed, Begun: begun}
+	if b.network != nil {
+		options.Network = b.network.inside
+	}
+	lb, proc, err := linux.Open(b.box, first, options)
 	if err != nil {
 		return nil, err
 	}
 	b.backend = linuxBox{lb}
+	if b.network != nil {
+		if err := b.network.serve(lb); err != nil {
+			lb.Close()
+			return nil, err
+		}
+	}
 	if proc == nil {
 		return nil, nil
 	}
@@ -152,7 +171,7 @@ func (b *Box) limited(name string, limit, _ int64) {
 	}
 	e := &LimitError{Limit: name, Value: limit, Unit: unit}
 	b.limit.CompareAndSwap(nil, e)
-	b.denials.emitLimit(audit.Limit{Limit: name, Value: limit, Unit: unit})
+	b.denials.emitEvent(audit.Limit{Limit: name, Value: limit, Unit: unit})
 }
 
 // failed notes that a part of bailey that the walls need has failed; the box has
@@ -212,6 +231,9 @@ func (b *Box) Close() error {
 func (b *Box) kill() error {
 	b.killing.Do(func() {
 		b.killed = b.backend.Close()
+		if b.network != nil {
+			b.killed = errors.Join(b.killed, b.network.gate.Close())
+		}
 		if b.ready != nil {
 			b.killed = errors.Join(b.killed, b.ready.Close())
 		}

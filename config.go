@@ -58,6 +58,12 @@ type Config struct {
 	Env    []string // names of variables of this process that pass
 	SetEnv []string // variables that are set, NAME=VALUE
 
+	AllowNet  []string // hosts that the box may reach, HOST[:PORTS][/tcp|/udp] with words as in network.allow
+	DenyNet   []string // hosts that it may not, whatever else says
+	Localhost []string // ports of the host's loopback that it may reach, as host.bailey.internal
+	Publish   []string // ports that it listens on, to be reached on the host's loopback
+	Resolve   []string // NAME=ADDRESS: names with pinned addresses, private ones too
+
 	Memory  string // of all processes together, as in "2GiB"; "none" for no limit
 	Pids    string // processes and threads, as in "512"
 	Timeout string // wall time of a command, as in "10m"
@@ -96,6 +102,7 @@ func (c *Config) overrides() policy.Overrides {
 		Mode: string(c.Mode), MinTier: string(c.MinTier), Profiles: c.Profiles,
 		Read: c.Read, Write: c.Write, Deny: c.Deny, Protect: c.Protect,
 		Env: c.Env, SetEnv: c.SetEnv,
+		AllowNet: c.AllowNet, DenyNet: c.DenyNet, Localhost: c.Localhost, Publish: c.Publish, Pin: c.Resolve,
 		Memory: c.Memory, Pids: c.Pids, Timeout: c.Timeout,
 		Config: c.PolicyFile, Extra: c.Set, Caller: "Config",
 	}

@@ -31,6 +31,8 @@ type Box struct {
 	single   bool        // opened with its only command
 	watch    *time.Timer // of the memory, or nil
 
+	lastOwner int // who made the last connection
+
 	net sockets // those made inside for the gate, until Sockets hands them out
 
 	// Tier landlock only.

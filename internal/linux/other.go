@@ -3,6 +3,8 @@
 package linux
 
 import (
+	"net"
+	"net/netip"
 	"os"
 	"runtime"
 	"syscall"
@@ -44,6 +46,15 @@ func (*Box) Start(*Command) (*Process, error) { return nil, unsupported() }
 
 // Close does nothing.
 func (*Box) Close() error { return nil }
+
+// Sockets returns none.
+func (*Box) Sockets() (list, fallback []*os.File) { return nil, nil }
+
+// Owner knows nobody.
+func (*Box) Owner(client, dst netip.AddrPort) (pid int, exe string) { return 0, "" }
+
+// OriginalDst returns an error: this is not Linux.
+func OriginalDst(net.Conn) (netip.AddrPort, error) { return netip.AddrPort{}, unsupported() }
 
 // Report says nothing.
 func (*Box) Report() Report { return Report{} }

@@ -32,6 +32,7 @@ func (pl *Plan) Text() string {
 	}
 	w.names(pl)
 	w.landlock(pl.Landlock)
+	w.network(pl.Network)
 	w.section("system calls")
 	w.row("name broker", yes(pl.Syscalls.Broker))
 	w.row("every open looked at", yes(pl.Syscalls.Reads))

@@ -68,7 +68,7 @@ var keys = [...]key{
 	{name: "network.resolver", kind: kindText, grants: true,
 		doc: "Address and port of the name server that the gate asks, instead of the host's resolver."},
 	{name: "network.upstream", kind: kindText, grants: true,
-		doc: "The proxy that connections go through: \"env\" for the one that the environment names, \"none\", or http://HOST:PORT."},
+		doc: "The proxy that connections go through: env for the one of the host's environment, none, or http://HOST:PORT."},
 
 	{name: "secrets", kind: kindSecrets,
 		doc: "Secrets that the gate puts into requests to their hosts; the box sees placeholders."},
