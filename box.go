@@ -125,7 +125,7 @@ func (b *Box) open(first *linux.Command, begun *linux.Begun) (process, error) {
 // abandon gives back what newBox took, when no box came of it.
 func (b *Box) abandon() {
 	if b.network != nil {
-		b.network.gate.Close()
+		b.network.close()
 	}
 	if b.ready != nil {
 		b.ready.Close()
@@ -152,7 +152,7 @@ func (b *Box) launch(first *linux.Command, begun *linux.Begun) (process, error) 
 	}
 	b.backend = linuxBox{lb}
 	if b.network != nil {
-		if err := b.network.serve(lb); err != nil {
+		if err := b.network.serve(lb, b.flowed); err != nil {
 			lb.Close()
 			return nil, err
 		}
@@ -232,7 +232,7 @@ func (b *Box) kill() error {
 	b.killing.Do(func() {
 		b.killed = b.backend.Close()
 		if b.network != nil {
-			b.killed = errors.Join(b.killed, b.network.gate.Close())
+			b.killed = errors.Join(b.killed, b.network.close())
 		}
 		if b.ready != nil {
 			b.killed = errors.Join(b.killed, b.ready.Close())

@@ -18,8 +18,8 @@ import (
 type network struct {
 	gate   *gate.Gate
 	inside *linux.Network
+	out    *published
 	roles  []role // of inside.Sockets; those of inside.Fallback are listeners for a port each
-	udp    int
 }
 
 // role is what a socket inside is for.
@@ -49,13 +49,18 @@ func (b *Box) newNetwork() (*network, error) {
 	if n == nil {
 		return nil, nil
 	}
+	out, err := publish(n.Publish)
+	if err != nil {
+		return nil, err
+	}
 	g, err := gate.New(n, gate.Options{
 		Flow: b.flow, Denied: b.refused, Environ: b.plan.facts.Env, Owner: b.owner,
 	})
 	if err != nil {
+		out.close()
 		return nil, err
 	}
-	w := &network{gate: g, inside: &linux.Network{}}
+	w := &network{gate: g, out: out, inside: &linux.Network{}}
 	w.layout(n)
 	return w, nil
 }
@@ -165,7 +170,8 @@ func redirects(n *plan.Network) []linux.Redirect {
 }
 
 // serve starts the gate on what was made inside.
-func (w *network) serve(box *linux.Box) error {
+func (w *network) serve(box *linux.Box, tell func(audit.Flow)) error {
+	w.out.serve(box, tell)
 	list, fallback := box.Sockets()
 	files, roles := list, w.roles[:len(w.inside.Sockets)]
 	if fallback != nil {
@@ -186,6 +192,12 @@ func (w *network) serve(box *linux.Box) error {
 		return fmt.Errorf("take the gate's sockets: %w", err)
 	}
 	return w.gate.Serve(l)
+}
+
+// close ends every connection.
+func (w *network) close() error {
+	w.out.close()
+	return w.gate.Close()
 }
 
 // take makes a listener of a socket. The file stays the caller's.
@@ -242,8 +254,10 @@ func (b *Box) flow(f gate.Flow) {
 	if f.Ended {
 		e.State = "end"
 	}
-	b.flows.add(e, b.denials.emitEvent)
+	b.flowed(e)
 }
+
+func (b *Box) flowed(e audit.Flow) { b.flows.add(e, b.denials.emitEvent) }
 
 const (
 	// maxFlows is how many connections a session tells of; a box that connects a

@@ -31,7 +31,8 @@ type Box struct {
 	single   bool        // opened with its only command
 	watch    *time.Timer // of the memory, or nil
 
-	lastOwner int // who made the last connection
+	dial      *dialler // into the network namespace, when it was needed
+	lastOwner int      // who made the last connection
 
 	net sockets // those made inside for the gate, until Sockets hands them out
 
@@ -278,6 +279,7 @@ func (b *Box) Close() error {
 	if b.init != nil {
 		b.init.Close()
 	}
+	b.dial.close()
 	b.net.close()
 	if b.pid1 > 0 {
 		unix.Kill(b.pid1, unix.SIGKILL)

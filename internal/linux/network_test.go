@@ -10,6 +10,8 @@ import (
 	"os"
 	"strings"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 // testNetwork is a gate's inside, by hand.
@@ -128,5 +130,56 @@ func BenchmarkNetwork(b *testing.B) {
 				box.Close()
 			}
 		})
+	}
+}
+
+// TestDial reaches a server on the box's loopback from outside, and not the
+// host's.
+func TestDial(t *testing.T) {
+	host, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer host.Close()
+	hostPort := host.Addr().(*net.TCPAddr).AddrPort()
+	if _, err := os.Stat("/usr/bin/perl"); err != nil {
+		t.Skip("no perl")
+	}
+	p := testPlan(t)
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	const server = `use IO::Socket::INET; my $l = IO::Socket::INET->new(Listen=>5, LocalAddr=>'127.0.0.1', LocalPort=>8123) or die; $|=1; print "up\n"; while (my $c = $l->accept) { print $c "hello\n"; close $c }`
+	b, _, err := Open(p, &Command{Path: "/usr/bin/perl", Args: []string{"perl", "-e", server}, Env: []string{"PATH=/usr/bin:/bin"}, Stdout: w}, Options{Network: testNetwork(true)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.Close()
+	defer b.Close()
+	if _, err := r.Read(make([]byte, 8)); err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		c, err := b.Dial(t.Context(), netip.MustParseAddrPort("127.0.0.1:8123"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := io.ReadAll(c); string(got) != "hello\n" || err != nil {
+			t.Errorf("%q, %v", got, err)
+		}
+		c.Close()
+	}
+	for _, to := range []netip.AddrPort{hostPort, netip.MustParseAddrPort("[::1]:8123")} {
+		if c, err := b.Dial(t.Context(), to); err == nil {
+			t.Errorf("%v: connected to %v", to, c.RemoteAddr())
+		}
+	}
+	b.Close()
+	if _, err := b.Dial(t.Context(), hostPort); err != ErrClosed {
+		t.Errorf("after Close: %v", err)
+	}
+	if pid, err := unix.Wait4(-1, nil, unix.WNOHANG, nil); err != unix.ECHILD {
+		t.Errorf("a child stays: pid %d, %v", pid, err)
 	}
 }

@@ -3,6 +3,7 @@
 package linux
 
 import (
+	"context"
 	"net"
 	"net/netip"
 	"os"
@@ -49,6 +50,9 @@ func (*Box) Close() error { return nil }
 
 // Sockets returns none.
 func (*Box) Sockets() (list, fallback []*os.File) { return nil, nil }
+
+// Dial returns an error: this is not Linux.
+func (*Box) Dial(context.Context, netip.AddrPort) (net.Conn, error) { return nil, unsupported() }
 
 // Owner knows nobody.
 func (*Box) Owner(client, dst netip.AddrPort) (pid int, exe string) { return 0, "" }

@@ -1,0 +1,165 @@
+//go:build linux
+
+package linux
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"sync"
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// dialler is a child that has entered the box's network namespace and makes
+// sockets there on request. A socket belongs to the namespace it was made in, so
+// what this process connects with one of them is a connection inside. The child
+// is outside the box's pid namespace: nothing inside can see it.
+type dialler struct {
+	mu   sync.Mutex // one request at a time
+	l    *launch
+	dead bool
+}
+
+// dialTime bounds a connection inside, which the same kernel answers.
+const dialTime = 5 * time.Second
+
+// startDialler forks the child.
+func (b *Box) startDialler() (*dialler, error) {
+	l, err := b.newLaunch(nil)
+	if err != nil {
+		return nil, err
+	}
+	p := l.p
+	p.do("leave the terminal", unix.SYS_SETSID)
+	p.do("hide this process", unix.SYS_PRCTL, num(unix.PR_SET_DUMPABLE), num(0), num(0), num(0), num(0))
+	p.do("enter the box's network", unix.SYS_SETNS, num(b.pid1FD), word(unix.CLONE_NEWUSER|unix.CLONE_NEWNET))
+	p.do("hide this process", unix.SYS_PRCTL, num(unix.PR_SET_DUMPABLE), num(0), num(0), num(0), num(0))
+	// Among what it had of us is our end of its socket: with that it would wait for
+	// ever when we are gone.
+	l.closeOthers()
+	loop := len(p.ops)
+	family := hold(p, int32(0))
+	o := p.do("wait for a request", unix.SYS_RECVFROM, word(p.control), mem(unsafe.Pointer(family)), num(4), num(0), num(0), num(0))
+	o.judge, o.want = mustEqual, 4
+	want := p.newReg()
+	p.add("read the request", op{kind: opLoad, out: want, args: [6]operand{mem(unsafe.Pointer(family))}})
+	fd := p.call("make a socket inside", unix.SYS_SOCKET, want.operand(), num(unix.SOCK_STREAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK), num(0))
+	p.sendFile("hand over a socket", fd, fileSocket)
+	p.do("close the socket", unix.SYS_CLOSE, fd.operand())
+	p.add("go on", op{kind: opJump, jump: loop})
+	if err := l.fork(0); err != nil {
+		l.close()
+		return nil, err
+	}
+	return &dialler{l: l}, nil
+}
+
+// socket asks the child for one.
+func (d *dialler) socket(family int32) (int, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.dead {
+		return -1, ErrClosed
+	}
+	request := (*[4]byte)(unsafe.Pointer(&family))
+	if err := unix.Sendmsg(int(d.l.own.Fd()), request[:], nil, nil, unix.MSG_NOSIGNAL); err != nil {
+		return -1, fmt.Errorf("ask for a socket inside: %w", err)
+	}
+	var r result
+	if !d.l.next(&r) || len(r.net) == 0 {
+		if r.err == nil {
+			r.err = &SetupError{Step: "make a socket inside", Errno: unix.EPIPE}
+		}
+		return -1, r.err
+	}
+	return r.net[0], nil
+}
+
+func (d *dialler) close() {
+	if d == nil {
+		return
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if !d.dead {
+		d.dead = true
+		d.l.close() // the child reads the end
+		var ws unix.WaitStatus
+		wait4(d.l.helper, &ws)
+	}
+}
+
+// Dial connects to a server inside the box, those on its loopback included.
+func (b *Box) Dial(ctx context.Context, to netip.AddrPort) (net.Conn, error) {
+	d, err := b.dialler()
+	if err != nil {
+		return nil, err
+	}
+	family := int32(unix.AF_INET)
+	var sa unix.Sockaddr
+	if to.Addr().Is4() {
+		sa = &unix.SockaddrInet4{Port: int(to.Port()), Addr: to.Addr().As4()}
+	} else {
+		family, sa = unix.AF_INET6, &unix.SockaddrInet6{Port: int(to.Port()), Addr: to.Addr().As16()}
+	}
+	fd, err := d.socket(family)
+	if err != nil {
+		return nil, err
+	}
+	f := os.NewFile(uintptr(fd), "inside")
+	defer f.Close()
+	if err := connect(ctx, fd, sa); err != nil {
+		return nil, &net.OpError{Op: "dial", Net: "tcp", Addr: net.TCPAddrFromAddrPort(to), Err: os.NewSyscallError("connect", err)}
+	}
+	return net.FileConn(f)
+}
+
+func connect(ctx context.Context, fd int, sa unix.Sockaddr) error {
+	err := unix.Connect(fd, sa)
+	if !errors.Is(err, unix.EINPROGRESS) {
+		return err
+	}
+	deadline := time.Now().Add(dialTime)
+	for {
+		const step = 50 * time.Millisecond // how late the end of ctx is seen
+		p := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLOUT}}
+		n, err := unix.Poll(p, int(step/time.Millisecond))
+		switch {
+		case err != nil && err != unix.EINTR:
+			return err
+		case n > 0:
+			e, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_ERROR)
+			if err == nil && e != 0 {
+				err = unix.Errno(e)
+			}
+			return err
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case time.Now().After(deadline):
+			return unix.ETIMEDOUT
+		}
+	}
+}
+
+// dialler starts the child when it is first needed.
+func (b *Box) dialler() (*dialler, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.closed || b.pid1FD < 0 {
+		return nil, ErrClosed
+	}
+	if b.dial == nil {
+		d, err := b.startDialler()
+		if err != nil {
+			return nil, err
+		}
+		b.dial = d
+	}
+	return b.dial, nil
+}
