@@ -4,6 +4,7 @@ package linux
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"net"
@@ -44,12 +45,16 @@ func (b *Box) startDialler() (*dialler, error) {
 	// ever when we are gone.
 	l.closeOthers()
 	loop := len(p.ops)
-	family := hold(p, int32(0))
-	o := p.do("wait for a request", unix.SYS_RECVFROM, word(p.control), mem(unsafe.Pointer(family)), num(4), num(0), num(0), num(0))
-	o.judge, o.want = mustEqual, 4
-	want := p.newReg()
-	p.add("read the request", op{kind: opLoad, out: want, args: [6]operand{mem(unsafe.Pointer(family))}})
-	fd := p.call("make a socket inside", unix.SYS_SOCKET, want.operand(), num(unix.SOCK_STREAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK), num(0))
+	request := hold(p, [3]int32{})
+	o := p.do("wait for a request", unix.SYS_RECVFROM, word(p.control), mem(unsafe.Pointer(request)), num(int(unsafe.Sizeof(*request))), num(0), num(0), num(0))
+	o.judge, o.want = mustEqual, unsafe.Sizeof(*request)
+	var args [3]operand
+	for i := range args {
+		r := p.newReg()
+		p.add("read the request", op{kind: opLoad, out: r, args: [6]operand{mem(unsafe.Pointer(&request[i]))}})
+		args[i] = r.operand()
+	}
+	fd := p.call("make a socket inside", unix.SYS_SOCKET, args[0], args[1], args[2])
 	p.sendFile("hand over a socket", fd, fileSocket)
 	p.do("close the socket", unix.SYS_CLOSE, fd.operand())
 	p.add("go on", op{kind: opJump, jump: loop})
@@ -61,14 +66,15 @@ func (b *Box) startDialler() (*dialler, error) {
 }
 
 // socket asks the child for one.
-func (d *dialler) socket(family int32) (int, error) {
+func (d *dialler) socket(family, kind, protocol int) (int, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.dead {
 		return -1, ErrClosed
 	}
-	request := (*[4]byte)(unsafe.Pointer(&family))
-	if err := unix.Sendmsg(int(d.l.own.Fd()), request[:], nil, nil, unix.MSG_NOSIGNAL); err != nil {
+	request := [3]int32{int32(family), int32(kind) | unix.SOCK_CLOEXEC, int32(protocol)}
+	raw := (*[unsafe.Sizeof(request)]byte)(unsafe.Pointer(&request))
+	if err := unix.Sendmsg(int(d.l.own.Fd()), raw[:], nil, nil, unix.MSG_NOSIGNAL); err != nil {
 		return -1, fmt.Errorf("ask for a socket inside: %w", err)
 	}
 	var r result
@@ -101,14 +107,14 @@ func (b *Box) Dial(ctx context.Context, to netip.AddrPort) (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	family := int32(unix.AF_INET)
+	family := unix.AF_INET
 	var sa unix.Sockaddr
 	if to.Addr().Is4() {
 		sa = &unix.SockaddrInet4{Port: int(to.Port()), Addr: to.Addr().As4()}
 	} else {
 		family, sa = unix.AF_INET6, &unix.SockaddrInet6{Port: int(to.Port()), Addr: to.Addr().As16()}
 	}
-	fd, err := d.socket(family)
+	fd, err := d.socket(family, unix.SOCK_STREAM|unix.SOCK_NONBLOCK, 0)
 	if err != nil {
 		return nil, err
 	}
@@ -162,4 +168,36 @@ func (b *Box) dialler() (*dialler, error) {
 		b.dial = d
 	}
 	return b.dial, nil
+}
+
+// Redirect replaces what is sent to the gate. The rules change as one.
+func (b *Box) Redirect(list []Redirect) error {
+	n := b.options.Network
+	if n == nil || len(n.Redirect) == 0 {
+		return errors.New("redirect connections: the box has no gate")
+	}
+	d, err := b.dialler()
+	if err != nil {
+		return err
+	}
+	fd, err := d.socket(unix.AF_NETLINK, unix.SOCK_RAW, unix.NETLINK_NETFILTER)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(fd)
+	if err := unix.Sendto(fd, natBatch(gates(n.Sockets), list, true), 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
+		return fmt.Errorf("redirect connections: %w", err)
+	}
+	answer := make([]byte, 256)
+	size, _, err := unix.Recvfrom(fd, answer, unix.MSG_DONTWAIT)
+	if err != nil {
+		return fmt.Errorf("redirect connections: %w", err)
+	}
+	if size < unix.SizeofNlMsghdr+4 {
+		return fmt.Errorf("redirect connections: %w", unix.EBADMSG)
+	}
+	if e := int32(binary.NativeEndian.Uint32(answer[unix.SizeofNlMsghdr:])); e != 0 {
+		return fmt.Errorf("redirect connections: %w", unix.Errno(-e))
+	}
+	return nil
 }

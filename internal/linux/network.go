@@ -31,19 +31,9 @@ func (l *launch) network(n *Network) {
 		l.sockets(n.Sockets, 0)
 		return
 	}
-	var gates []netip.AddrPort
-	for _, s := range n.Sockets {
-		first := !s.UDP
-		for _, g := range gates {
-			first = first && g.Addr().Is4() != s.Addr.Addr().Is4()
-		}
-		if first {
-			gates = append(gates, s.Addr)
-		}
-	}
 	nft := p.call("open a netfilter socket", unix.SYS_SOCKET, num(unix.AF_NETLINK), num(unix.SOCK_RAW|unix.SOCK_CLOEXEC), num(unix.NETLINK_NETFILTER))
 	open := len(p.ops) - 1
-	batch := natBatch(gates, n.Redirect, false)
+	batch := natBatch(gates(n.Sockets), n.Redirect, false)
 	if l.b.options.noNFTables {
 		batch = localRoute(n.Local[0])
 	}
@@ -55,6 +45,22 @@ func (l *launch) network(n *Network) {
 	p.ops[open].judge, p.ops[open].jump = mayFail, len(p.ops)
 	l.sockets(n.Fallback, len(n.Sockets))
 	p.ops[jump].jump = len(p.ops)
+}
+
+// gates are the sockets that connections are redirected to: the first TCP socket
+// of each family.
+func gates(list []Socket) []netip.AddrPort {
+	var out []netip.AddrPort
+	for _, s := range list {
+		first := !s.UDP
+		for _, g := range out {
+			first = first && g.Addr().Is4() != s.Addr.Addr().Is4()
+		}
+		if first {
+			out = append(out, s.Addr)
+		}
+	}
+	return out
 }
 
 // ask appends a netlink request and the check of its answer. An optional one

@@ -3,6 +3,7 @@
 package linux
 
 import (
+	"bufio"
 	"fmt"
 	"io"
 	"net"
@@ -49,6 +50,18 @@ func script(t *testing.T, n *Network, without bool, text string) string {
 		t.Fatal(err)
 	}
 	defer b.Close()
+	greet(t, b)
+	if _, err := proc.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	f.Seek(0, 0)
+	out, _ := io.ReadAll(f)
+	return string(out)
+}
+
+// greet is a stub of a gate.
+func greet(t *testing.T, b *Box) {
+	t.Helper()
 	list, fallback := b.Sockets()
 	for i, f := range append(list, fallback...) {
 		if f == nil {
@@ -59,7 +72,7 @@ func script(t *testing.T, n *Network, without bool, text string) string {
 		if err != nil {
 			continue // the UDP socket
 		}
-		defer l.Close()
+		t.Cleanup(func() { l.Close() })
 		go func() {
 			for {
 				c, err := l.Accept()
@@ -72,12 +85,6 @@ func script(t *testing.T, n *Network, without bool, text string) string {
 			}
 		}()
 	}
-	if _, err := proc.Wait(); err != nil {
-		t.Fatal(err)
-	}
-	f.Seek(0, 0)
-	out, _ := io.ReadAll(f)
-	return string(out)
 }
 
 const knock = `knock() { (exec 3<>/dev/tcp/$1/$2 && head -n1 <&3) 2>&1 | sed 's/.*: //' | tail -n1; }
@@ -182,4 +189,40 @@ func TestDial(t *testing.T) {
 	if pid, err := unix.Wait4(-1, nil, unix.WNOHANG, nil); err != unix.ECHILD {
 		t.Errorf("a child stays: pid %d, %v", pid, err)
 	}
+}
+
+// TestRedirectAgain replaces the rules while the box runs.
+func TestRedirectAgain(t *testing.T) {
+	p := testPlan(t)
+	in, feed, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, _, err := Open(p, &Command{Path: "/bin/bash", Args: []string{"bash", "-c", knock + "while read -r a p; do knock $a $p; done"}, Env: []string{"PATH=/usr/bin:/bin"}, Stdin: in, Stdout: w, Stderr: w}, Options{Network: testNetwork(true)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.Close()
+	in.Close()
+	defer b.Close()
+	greet(t, b)
+	lines := bufio.NewReader(out)
+	ask := func(to, want string) {
+		t.Helper()
+		fmt.Fprintln(feed, to)
+		if got, err := lines.ReadString('\n'); strings.TrimSpace(got) != want || err != nil {
+			t.Errorf("%s: %q, %v; want %q", to, got, err, want)
+		}
+	}
+	ask("198.18.0.9 443", "to 198.18.0.9:443 <nil>")
+	ask("198.18.0.9 8443", "Connection refused")
+	if err := b.Redirect([]Redirect{{netip.MustParsePrefix("198.18.0.0/15"), 8443, 8443}}); err != nil {
+		t.Fatal(err)
+	}
+	ask("198.18.0.9 443", "Connection refused")
+	ask("198.18.0.9 8443", "to 198.18.0.9:8443 <nil>")
 }

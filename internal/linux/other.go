@@ -54,6 +54,9 @@ func (*Box) Sockets() (list, fallback []*os.File) { return nil, nil }
 // Dial returns an error: this is not Linux.
 func (*Box) Dial(context.Context, netip.AddrPort) (net.Conn, error) { return nil, unsupported() }
 
+// Redirect returns an error: this is not Linux.
+func (*Box) Redirect([]Redirect) error { return unsupported() }
+
 // Owner knows nobody.
 func (*Box) Owner(client, dst netip.AddrPort) (pid int, exe string) { return 0, "" }
 
