@@ -26,6 +26,7 @@ type Box struct {
 	backend backend
 	meter   *meter // nil without output limits
 	log     *audit.Log
+	netLog  *audit.Log // of connections alone
 	begin   time.Time
 	denials denials
 	flows   flows
@@ -93,12 +94,16 @@ func (p *Plan) newBox() (*Box, error) {
 		options.Secrets = p.secrets()
 	}
 	b.log = audit.New(b.session, options)
+	if err := b.openNetLog(); err != nil {
+		b.log.Close()
+		return nil, err
+	}
 	if !p.walled() {
 		return b, nil
 	}
 	ready, err := host.Prepare(p.plan, p.facts)
 	if err != nil {
-		b.log.Close()
+		b.abandon()
 		return nil, err
 	}
 	b.ready, b.box = ready, ready.Plan
@@ -131,6 +136,7 @@ func (b *Box) abandon() {
 		b.ready.Close()
 	}
 	b.log.Close()
+	b.netLog.Close()
 }
 
 func (b *Box) launch(first *linux.Command, begun *linux.Begun) (process, error) {
@@ -156,6 +162,7 @@ func (b *Box) launch(first *linux.Command, begun *linux.Begun) (process, error) 
 			lb.Close()
 			return nil, err
 		}
+		b.network.control = b.startControl()
 	}
 	if proc == nil {
 		return nil, nil
@@ -222,7 +229,7 @@ func (b *Box) Close() error {
 		if closeErr := b.log.Close(); err == nil {
 			err = closeErr
 		}
-		b.closed = errors.Join(b.closed, err)
+		b.closed = errors.Join(b.closed, err, b.netLog.Close())
 	})
 	return b.closed
 }
@@ -245,13 +252,17 @@ func (b *Box) kill() error {
 // cannot be.
 func (b *Box) add(d audit.Data) {
 	if err := b.log.Add(d); err != nil {
-		b.mu.Lock()
-		first := b.logErr == nil
-		b.logErr = err
-		b.mu.Unlock()
-		if first {
-			go b.Close()
-		}
+		b.logFailed(err)
+	}
+}
+
+func (b *Box) logFailed(err error) {
+	b.mu.Lock()
+	first := b.logErr == nil
+	b.logErr = err
+	b.mu.Unlock()
+	if first {
+		go b.Close()
 	}
 }
 
@@ -292,9 +303,7 @@ func (b *Box) sessionStart() audit.SessionStart {
 		Bailey: Version(), Policy: p.Hash(), Profiles: p.Profiles(),
 		Tier: string(p.Tier()), Mode: string(p.Mode()), Dir: p.plan.Dir, Writable: p.Writable(), Weaker: p.plan.Weaker,
 	}
-	for _, l := range p.policy.Layers {
-		s.Layers = append(s.Layers, audit.Layer{Layer: string(l.Layer), File: l.File, Trusted: l.Trust == "trusted"})
-	}
+	s.Layers = auditLayers(p.policy)
 	s.Walls, _ = json.Marshal(r) // a struct of plain fields: it cannot fail
 	return s
 }

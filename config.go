@@ -79,6 +79,13 @@ type Config struct {
 	// When an event cannot be written, the box is closed.
 	Log string
 
+	// NetLog is such a file for the events of connections alone.
+	NetLog string
+
+	// Reloaded, when not nil, is called when a policy file changed while a box with
+	// a network runs: with what changed, or with why nothing did.
+	Reloaded func(Reloaded, error)
+
 	// Events, when not nil, is called with each event of a session, one at a
 	// time and in order. It must not call methods of the box, and be quick: what
 	// the event is about waits for it.

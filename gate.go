@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"os"
 	"slices"
+	"sync"
 	"sync/atomic"
 
 	"github.com/bailey-run/bailey/internal/audit"
@@ -16,10 +17,14 @@ import (
 
 // network is the gate of one box, and what belongs to it.
 type network struct {
-	gate   *gate.Gate
-	inside *linux.Network
-	out    *published
-	roles  []role // of inside.Sockets; those of inside.Fallback are listeners for a port each
+	gate      *gate.Gate
+	whole     *plan.Plan    // what the box was opened with
+	plan      *plan.Network // the generation in force
+	control   *control
+	reloading sync.Mutex
+	inside    *linux.Network
+	out       *published
+	roles     []role // of inside.Sockets; those of inside.Fallback are listeners for a port each
 }
 
 // role is what a socket inside is for.
@@ -60,7 +65,7 @@ func (b *Box) newNetwork() (*network, error) {
 		out.close()
 		return nil, err
 	}
-	w := &network{gate: g, out: out, inside: &linux.Network{}}
+	w := &network{gate: g, whole: b.plan.plan, plan: n, out: out, inside: &linux.Network{}}
 	w.layout(n)
 	return w, nil
 }
@@ -196,6 +201,7 @@ func (w *network) serve(box *linux.Box, tell func(audit.Flow)) error {
 
 // close ends every connection.
 func (w *network) close() error {
+	w.control.close()
 	w.out.close()
 	return w.gate.Close()
 }
@@ -257,7 +263,30 @@ func (b *Box) flow(f gate.Flow) {
 	b.flowed(e)
 }
 
-func (b *Box) flowed(e audit.Flow) { b.flows.add(e, b.denials.emitEvent) }
+// openNetLog opens the file that connections alone are told to.
+func (b *Box) openNetLog() error {
+	name := b.plan.config.NetLog
+	if name == "" {
+		return nil
+	}
+	f, err := b.plan.OpenOutside(name)
+	if err != nil {
+		return err
+	}
+	b.netLog = audit.New(b.session, audit.Options{File: f, Secrets: b.plan.secrets()})
+	return nil
+}
+
+// flowed tells of a connection. A session that was to be logged does not go on when
+// it cannot be.
+func (b *Box) flowed(e audit.Flow) {
+	b.flows.add(e, func(d audit.Data) {
+		b.denials.emitEvent(d)
+		if err := b.netLog.Add(d); err != nil {
+			b.logFailed(err)
+		}
+	})
+}
 
 const (
 	// maxFlows is how many connections a session tells of; a box that connects a

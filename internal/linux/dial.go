@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"slices"
 	"sync"
 	"time"
 	"unsafe"
@@ -171,7 +172,8 @@ func (b *Box) dialler() (*dialler, error) {
 }
 
 // Redirect replaces what is sent to the gate. The rules change as one.
-func (b *Box) Redirect(list []Redirect) error {
+// Of local, those that are not the box's own yet become that.
+func (b *Box) Redirect(local []netip.Prefix, list []Redirect) error {
 	n := b.options.Network
 	if n == nil || len(n.Redirect) == 0 {
 		return errors.New("redirect connections: the box has no gate")
@@ -180,12 +182,25 @@ func (b *Box) Redirect(list []Redirect) error {
 	if err != nil {
 		return err
 	}
-	fd, err := d.socket(unix.AF_NETLINK, unix.SOCK_RAW, unix.NETLINK_NETFILTER)
+	for _, p := range local {
+		if slices.Contains(n.Local, p) {
+			continue
+		}
+		if err := d.netlink(unix.NETLINK_ROUTE, localRoute(p)); err != nil && !errors.Is(err, unix.EEXIST) {
+			return err
+		}
+	}
+	return d.netlink(unix.NETLINK_NETFILTER, natBatch(gates(n.Sockets), list, true))
+}
+
+// netlink sends a request to the kernel's side of the box's network.
+func (d *dialler) netlink(protocol int, request []byte) error {
+	fd, err := d.socket(unix.AF_NETLINK, unix.SOCK_RAW, protocol)
 	if err != nil {
 		return err
 	}
 	defer unix.Close(fd)
-	if err := unix.Sendto(fd, natBatch(gates(n.Sockets), list, true), 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
+	if err := unix.Sendto(fd, request, 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
 		return fmt.Errorf("redirect connections: %w", err)
 	}
 	answer := make([]byte, 256)

@@ -220,9 +220,11 @@ func TestRedirectAgain(t *testing.T) {
 	}
 	ask("198.18.0.9 443", "to 198.18.0.9:443 <nil>")
 	ask("198.18.0.9 8443", "Connection refused")
-	if err := b.Redirect([]Redirect{{netip.MustParsePrefix("198.18.0.0/15"), 8443, 8443}}); err != nil {
+	if err := b.Redirect([]netip.Prefix{netip.MustParsePrefix("203.0.113.0/24")}, []Redirect{{netip.MustParsePrefix("198.18.0.0/15"), 8443, 8443}, {netip.MustParsePrefix("203.0.113.7/32"), 1, 65535}}); err != nil {
 		t.Fatal(err)
 	}
 	ask("198.18.0.9 443", "Connection refused")
 	ask("198.18.0.9 8443", "to 198.18.0.9:8443 <nil>")
+	ask("203.0.113.7 22", "to 203.0.113.7:22 <nil>")
+	ask("203.0.113.8 22", "Connection refused")
 }

@@ -55,7 +55,22 @@ func (*Box) Sockets() (list, fallback []*os.File) { return nil, nil }
 func (*Box) Dial(context.Context, netip.AddrPort) (net.Conn, error) { return nil, unsupported() }
 
 // Redirect returns an error: this is not Linux.
-func (*Box) Redirect([]Redirect) error { return unsupported() }
+func (*Box) Redirect([]netip.Prefix, []Redirect) error { return unsupported() }
+
+// ListenSession returns an error: this is not Linux.
+func ListenSession(dir, session string) (*net.UnixListener, error) { return nil, unsupported() }
+
+// RemoveSession does nothing.
+func RemoveSession(dir, session string) {}
+
+// DialSession returns an error: this is not Linux.
+func DialSession(dir, session string) (*net.UnixConn, error) { return nil, unsupported() }
+
+// Sessions returns an error: this is not Linux.
+func Sessions(dir string) ([]string, error) { return nil, unsupported() }
+
+// SamePeer knows nobody.
+func SamePeer(*net.UnixConn) bool { return false }
 
 // Owner knows nobody.
 func (*Box) Owner(client, dst netip.AddrPort) (pid int, exe string) { return 0, "" }
