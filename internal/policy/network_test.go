@@ -172,3 +172,23 @@ func FuzzNetRule(f *testing.F) {
 		}
 	})
 }
+
+func TestLintNetwork(t *testing.T) {
+	for text, want := range map[string]string{
+		"[network]\nallow = [\"github.com\"]":                                                        "way out",
+		"[network]\nallow = [\"* broad\"]":                                                           "hosts of anybody",
+		"[network]\nallow = [\"a.b.example\"]\ndeny = [\"*.b.example\"]":                             "never in force",
+		"[network.hosts]\n\"a.example\" = \"127.0.0.1\"":                                             "never asked for",
+		"[network]\nallow = [\"b.example\"]\n[secrets.x]\nsource='env:X'\nhosts=[\"a.example\"]":     "goes nowhere",
+		"[network]\nallow = [\"*.a.example\"]\n[secrets.x]\nsource='env:X'\nhosts=[\"a.a.example\"]": "nothing",
+		"[network]\nresolver = \"192.0.2.1:53\"":                                                     "no network",
+	} {
+		var got []string
+		for _, f := range Lint(world{files: map[string]string{userFile: text}}.load(t)) {
+			got = append(got, f.Problem)
+		}
+		if all := strings.Join(got, "\n"); want == "nothing" && len(got) > 0 || want != "nothing" && !strings.Contains(all, want) {
+			t.Errorf("%q: %q; want %s", text, all, want)
+		}
+	}
+}
