@@ -78,9 +78,9 @@ type UDPSocket struct {
 // It depends on n alone, so that box and gate agree.
 func UDPSockets(n *plan.Network) []UDPSocket {
 	var out []UDPSocket
-	i := uint32(firstUDP)
+	next, places := uint32(firstUDP), map[string]uint32{} // a name has one address for all its ports
 	for _, r := range n.Allow {
-		if r.Protocol != "udp" || len(r.Ports) != 1 || r.Ports[0].First != r.Ports[0].Last || i >= firstName {
+		if r.Protocol != "udp" || len(r.Ports) != 1 || r.Ports[0].First != r.Ports[0].Last {
 			continue // New says why
 		}
 		port := r.Ports[0].First
@@ -88,9 +88,16 @@ func UDPSockets(n *plan.Network) []UDPSocket {
 			out = append(out, UDPSocket{netip.AddrPortFrom(a, port), r.Host, port})
 			continue
 		}
+		i, ok := places[r.Host]
+		if !ok {
+			i, places[r.Host] = next, next
+			next++
+		}
+		if i >= firstName {
+			continue
+		}
 		out = append(out, UDPSocket{netip.AddrPortFrom(synthetic4(i), port), r.Host, port},
 			UDPSocket{netip.AddrPortFrom(synthetic6(i), port), r.Host, port})
-		i++
 	}
 	return out
 }
