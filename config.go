@@ -95,6 +95,8 @@ type Config struct {
 	// it. An error keeps the box from being opened.
 	Planned func(*Plan) error
 
+	perPort bool // tests: a listener for each port, as where the kernel has no nf_tables
+
 	// Caller is how error messages name the fields: "--" for a command line,
 	// where Read is called --read. By default they are Config.read and so on.
 	Caller string

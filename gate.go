@@ -65,7 +65,7 @@ func (b *Box) newNetwork() (*network, error) {
 		out.close()
 		return nil, err
 	}
-	w := &network{gate: g, whole: b.plan.plan, plan: n, out: out, inside: &linux.Network{}}
+	w := &network{gate: g, whole: b.plan.plan, plan: n, out: out, inside: &linux.Network{PerPort: b.plan.config.perPort}}
 	w.layout(n)
 	return w, nil
 }

@@ -56,8 +56,10 @@ type Network struct {
 	Redirect []Redirect     // connections that go to the first TCP socket of their family, by nf_tables
 	Sockets  []Socket
 
-	// Fallback are the sockets instead where the kernel has no nf_tables.
+	// Fallback are the sockets instead where the kernel has no nf_tables, or where
+	// PerPort says to do without.
 	Fallback []Socket
+	PerPort  bool
 }
 
 // Redirect names TCP connections by their destination.

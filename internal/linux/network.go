@@ -31,6 +31,10 @@ func (l *launch) network(n *Network) {
 		l.sockets(n.Sockets, 0)
 		return
 	}
+	if n.PerPort {
+		l.sockets(n.Fallback, len(n.Sockets))
+		return
+	}
 	nft := p.call("open a netfilter socket", unix.SYS_SOCKET, num(unix.AF_NETLINK), num(unix.SOCK_RAW|unix.SOCK_CLOEXEC), num(unix.NETLINK_NETFILTER))
 	open := len(p.ops) - 1
 	batch := natBatch(gates(n.Sockets), n.Redirect, false)
