@@ -34,6 +34,7 @@ type flow struct {
 	down   atomic.Int64
 	owner  func() (int, string)
 
+	absolute *proxyServer  // that the requests go to, when it is one
 	farewell func(*Denial) // last words of a proxy's protocol; nil: none
 
 	pending *list.Element // guarded by g.mu; nil once identified
@@ -290,8 +291,9 @@ func (f *flow) tell(ended bool, v Verdict) {
 	f.g.opts.Flow(e)
 }
 
-// dial connects outwards for the flow's decision.
-func (f *flow) dial(ctx context.Context) (net.Conn, error) {
+// dial connects outwards for the flow's decision. For plain HTTP whose heads the
+// gate writes, http is set, and the connection may be to a proxy.
+func (f *flow) dial(ctx context.Context, http bool) (net.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, f.g.limits.Dial)
 	defer cancel()
 	stop := context.AfterFunc(f.ctx, cancel)
@@ -299,8 +301,11 @@ func (f *flow) dial(ctx context.Context) (net.Conn, error) {
 	d := f.decision()
 	var c net.Conn
 	var err error
-	if p := d.proxyFor(); p != nil {
-		if c, err = f.g.dialUpstream(ctx, &d, p); err == nil {
+	if p := d.proxyFor(http); p != nil {
+		if c, err = f.g.dialUpstream(ctx, &d, p, http); err == nil {
+			if http {
+				f.absolute = p
+			}
 			f.mu.Lock()
 			f.proxy = p.addr
 			f.mu.Unlock()

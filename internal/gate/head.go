@@ -54,12 +54,27 @@ func headEnd(b []byte) int {
 	return i + 4
 }
 
+// bareLF says whether a line ends without CR, so that no end need be waited for.
+func bareLF(b []byte) bool {
+	for i := bytes.IndexByte(b, '\n'); i >= 0; {
+		if i == 0 || b[i-1] != '\r' {
+			return true
+		}
+		next := bytes.IndexByte(b[i+1:], '\n')
+		if next < 0 {
+			return false
+		}
+		i += 1 + next
+	}
+	return false
+}
+
 // parseRequest reads the head at the start of a stream, strictly (RFC 9112). With
 // errMore it wants to see more, but never more than maxHead.
 func parseRequest(b []byte) (*request, error) {
 	end := headEnd(b)
 	if end < 0 && len(b) < maxHead {
-		if bytes.ContainsAny(b, "\x00") {
+		if bareLF(b) || bytes.IndexByte(b, 0) >= 0 {
 			return nil, errHead
 		}
 		return nil, errMore
@@ -222,7 +237,7 @@ func isText(s string) bool {
 // the line took. With errMore it wants to see more.
 func parseChunkLine(b []byte) (size int64, n int, err error) {
 	i := bytes.Index(b, []byte("\r\n"))
-	if i < 0 && len(b) < maxChunkLn {
+	if i < 0 && len(b) < maxChunkLn && !bareLF(b) {
 		return 0, 0, errMore
 	}
 	if i < 0 || i > maxChunkLn {
@@ -270,7 +285,7 @@ func parseTrailers(b []byte) (int, error) {
 		return 2, nil
 	}
 	end := headEnd(b)
-	if end < 0 && len(b) < maxHead {
+	if end < 0 && len(b) < maxHead && !bareLF(b) {
 		return 0, errMore
 	}
 	if end < 0 || end > maxHead {

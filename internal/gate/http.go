@@ -23,8 +23,7 @@ func (f *flow) serveHTTP(r *reader, server net.Conn, d *decision, first *request
 		f.refuse(Denial{Op: "request", Target: d.target(), Rule: "identity: " + err.Error(), From: d.from, Hint: "every request of a connection must be for the name it was opened for"})
 	}
 	if err != nil {
-		reset(r.Conn)
-		reset(server)
+		broken(server, r.Conn, err)
 	}
 	if other := <-answers; err == nil {
 		err = other
@@ -48,8 +47,7 @@ func (f *flow) answers(client, server net.Conn, down *direction, w *upgrade) err
 	}
 	close(w.answered)
 	if err != nil {
-		reset(client)
-		reset(server)
+		broken(client, server, err)
 		return err
 	}
 	return f.g.relay.oneWay(client, server, down)
@@ -99,9 +97,7 @@ func (f *flow) requests(r *reader, server net.Conn, up *direction, q *request, w
 		}
 		var err error
 		if q, err = want(r, parseRequest); err == io.EOF {
-			if c, ok := server.(interface{ CloseWrite() error }); ok {
-				c.CloseWrite()
-			}
+			closeWrite(server)
 			return nil
 		}
 		if err != nil {
@@ -132,12 +128,17 @@ func (f *flow) ended(r *reader) error {
 func (f *flow) forward(r *reader, server net.Conn, up *direction, q *request, socket bool) error {
 	head := r.buf[:q.size]
 	if len(q.upgrade) > 0 && !socket {
-		head = q.withoutUpgrade()
+		q = q.withoutUpgrade()
+		head = q.render(q.target)
 	}
-	if err := up.write(server, head); err != nil {
+	if f.absolute != nil {
+		d := f.decision()
+		head = f.absolute.request(q, d.target())
+	}
+	err := up.write(server, head)
+	if r.skip(q.size); err != nil {
 		return err
 	}
-	r.skip(q.size)
 	if q.length >= 0 {
 		return f.body(r, server, up, q.length)
 	}
@@ -207,9 +208,9 @@ func (q *request) wantsSocket() bool {
 	return q.minor == 1 && q.method == "GET" && q.length == 0 && len(q.upgrade) == 1 && q.upgrade[0] == "websocket"
 }
 
-// withoutUpgrade is the head without the offer, which a proxy may drop (RFC 9110
+// withoutUpgrade is the request without the offer, which a proxy may drop (RFC 9110
 // section 7.8): h2c and TLS would carry names that nobody sees.
-func (q *request) withoutUpgrade() []byte {
+func (q *request) withoutUpgrade() *request {
 	out := *q
 	out.fields = nil
 	for _, f := range q.fields {
@@ -228,7 +229,7 @@ func (q *request) withoutUpgrade() []byte {
 		}
 		out.fields = append(out.fields, f)
 	}
-	return out.render(q.target)
+	return &out
 }
 
 // answer403 is the answer to a refused request.

@@ -7,6 +7,7 @@ import (
 	"os"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 )
 
@@ -41,6 +42,13 @@ func newRelay() *relay {
 
 // errBudget is the end of a byte budget.
 var errBudget = errors.New("the byte budget is spent")
+
+// writeError is an error of the receiving end. What that end still has to say is
+// passed on before the connection ends: a server that refuses an upload answers
+// and closes while the client still sends.
+type writeError struct{ error }
+
+func (e *writeError) Unwrap() error { return e.error }
 
 // direction counts the bytes of one direction of a connection.
 type direction struct {
@@ -102,7 +110,7 @@ func (d *direction) write(dst net.Conn, b []byte) error {
 		m, err := dst.Write(b[:n])
 		d.moved(int64(m))
 		if err != nil {
-			return err
+			return &writeError{err}
 		}
 		b = b[n:]
 	}
@@ -178,6 +186,9 @@ func (r *relay) splice(dst, src *net.TCPConn, d *direction, limit int64) (n int6
 	d.giveBack(want-n, nil)
 	d.moved(n)
 	r.spliced.Add(n)
+	if errors.Is(err, syscall.EPIPE) {
+		err = &writeError{err}
+	}
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		// Only reads have a deadline, and what was read has been written.
 		return n, false, nil
@@ -197,20 +208,34 @@ func (r *relay) both(client, server net.Conn, up, down *direction) error {
 	return err
 }
 
-// oneWay copies and passes the end on; after an error both ends are closed.
+// oneWay copies and passes the end on. A connection that broke ends both, at once
+// or when its other direction has noticed too.
 func (r *relay) oneWay(dst, src net.Conn, d *direction) error {
 	err := r.copy(dst, src, d, -1)
 	if err != nil {
-		reset(src)
-		reset(dst)
+		broken(dst, src, err)
 		return err
 	}
-	if c, ok := dst.(interface{ CloseWrite() error }); ok {
-		c.CloseWrite()
-	} else {
-		dst.Close()
-	}
+	closeWrite(dst)
 	return nil
+}
+
+// broken ends a pair of connections after an error of copying from src to dst.
+func broken(dst, src net.Conn, err error) {
+	if w := (*writeError)(nil); errors.As(err, &w) {
+		return // reading from dst ends by itself
+	}
+	reset(src)
+	reset(dst)
+}
+
+// closeWrite passes an end on, where the connection can end one direction alone.
+func closeWrite(c net.Conn) {
+	if h, ok := c.(interface{ CloseWrite() error }); ok {
+		h.CloseWrite()
+	} else {
+		c.Close()
+	}
 }
 
 // reset closes a connection so that its peer sees an error and not an end.

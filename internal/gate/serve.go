@@ -12,12 +12,12 @@ func (f *flow) serve(r *reader, reply func(error)) {
 	defer func() { r.release() }()
 	d := f.decision()
 	var server net.Conn
-	dial := func() bool {
+	dial := func(http bool) bool {
 		if server != nil {
 			return true
 		}
 		var err error
-		if server, err = f.dial(f.ctx); err != nil {
+		if server, err = f.dial(f.ctx, http); err != nil {
 			if reply != nil {
 				reply(err)
 			}
@@ -27,7 +27,7 @@ func (f *flow) serve(r *reader, reply func(error)) {
 		return true
 	}
 	blind := d.mode == raw || d.mode == local
-	if d.mode != inspect && (reply != nil || blind) && !dial() {
+	if d.mode != inspect && (reply != nil || blind) && !dial(false) {
 		return
 	}
 	if reply != nil {
@@ -53,7 +53,8 @@ func (f *flow) serve(r *reader, reply func(error)) {
 		f.inspect(r, &d, id.req == nil)
 		return
 	}
-	if !dial() {
+	// A WebSocket needs a way through the proxy and not to it.
+	if !dial(id.req != nil && !id.req.wantsSocket()) {
 		return
 	}
 	if id.req != nil {
@@ -94,7 +95,7 @@ func (f *flow) inspect(r *reader, d *decision, tls bool) {
 		Flow: f.id, Host: d.host.String(), Port: d.port, TLS: tls,
 		Allow: d.allow, Deny: d.deny, Granted: d.granted, Secrets: d.gen.net.Secrets,
 		Dial: func(ctx context.Context) (net.Conn, error) {
-			c, err := f.dial(ctx)
+			c, err := f.dial(ctx, false)
 			if err != nil {
 				if bad := (*forbidden)(nil); errors.As(err, &bad) {
 					f.denied(Denial{Op: "connect", Target: d.target(), Rule: "addresses: " + bad.Error(), From: d.from})

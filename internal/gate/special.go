@@ -126,6 +126,11 @@ func (t *table) isOwn(a netip.Addr) bool {
 // range that forbids it.
 func (t *table) permits(d *decision, a netip.Addr) (ok bool, what string) {
 	a = a.Unmap()
+	for _, r := range d.gen.deny {
+		if p := r.pattern.Prefix(); p.IsValid() && p.Contains(a) && r.hasPort(d.port) && len(r.Methods) == 0 && len(r.Paths) == 0 {
+			return false, "denied by " + origin(text(r.NetRule), r.From)
+		}
+	}
 	if p, pinned := d.gen.pinned[d.host]; pinned {
 		for _, x := range p.addrs {
 			if x == a {

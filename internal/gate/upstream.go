@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -21,8 +22,9 @@ import (
 // behind such a proxy often cannot. Where a name leads is then the proxy's to
 // check; addresses are checked here all the same.
 type upstream struct {
-	web, tls *proxyServer // for port 80, and for everything else; nil: direct
-	except   []exception
+	web    *proxyServer // for plain HTTP, whole URLs; nil: direct
+	tunnel *proxyServer // for everything else, CONNECT; nil: direct
+	except []exception
 }
 
 type proxyServer struct {
@@ -48,7 +50,7 @@ func compileUpstream(u *plan.NetUpstream, environ []string) (*upstream, error) {
 		addr string
 		to   **proxyServer
 		vars string
-	}{{u.HTTP, &out.web, "http_proxy HTTP_PROXY all_proxy ALL_PROXY"}, {u.HTTPS, &out.tls, "https_proxy HTTPS_PROXY all_proxy ALL_PROXY"}} {
+	}{{u.HTTP, &out.web, "http_proxy HTTP_PROXY all_proxy ALL_PROXY"}, {u.HTTPS, &out.tunnel, "https_proxy HTTPS_PROXY all_proxy ALL_PROXY"}} {
 		if s.addr == "" {
 			continue
 		}
@@ -140,8 +142,9 @@ func (e *exception) has(h hostname.Host, port uint16) bool {
 }
 
 // proxyFor is the proxy for a decided connection, or nil for a direct one. What the
-// policy itself gives an address is never the proxy's.
-func (d *decision) proxyFor() *proxyServer {
+// policy itself gives an address is never the proxy's. Plain HTTP that the gate
+// reads goes by whole URLs: many proxies have CONNECT for port 443 alone.
+func (d *decision) proxyFor(http bool) *proxyServer {
 	u := d.gen.upstream
 	if u == nil || d.mode == local || d.udp {
 		return nil
@@ -154,17 +157,31 @@ func (d *decision) proxyFor() *proxyServer {
 			return nil
 		}
 	}
-	if d.port == 80 {
+	if http {
 		return u.web
 	}
-	return u.tls
+	return u.tunnel
+}
+
+// request is the head of a request as the proxy wants it.
+func (p *proxyServer) request(q *request, target string) []byte {
+	out := *q
+	if p.auth != "" {
+		out.fields = slices.DeleteFunc(slices.Clone(q.fields), func(f field) bool { return strings.EqualFold(f.name, "Proxy-Authorization") })
+		out.fields = append(out.fields, field{"Proxy-Authorization", p.auth})
+	}
+	_, path, err := q.authority()
+	if err != nil || path == "*" {
+		path = ""
+	}
+	return out.render("http://" + strings.TrimSuffix(target, ":80") + path)
 }
 
 // maxProxyHead bounds a proxy's answer; a longer one is an error.
 const maxProxyHead = 16 << 10
 
-// dialUpstream connects through a proxy with CONNECT.
-func (g *Gate) dialUpstream(ctx context.Context, d *decision, p *proxyServer) (net.Conn, error) {
+// dialUpstream connects to a proxy for plain HTTP, or through it with CONNECT.
+func (g *Gate) dialUpstream(ctx context.Context, d *decision, p *proxyServer, http bool) (net.Conn, error) {
 	if a := d.host.Addr(); a.IsValid() {
 		if ok, what := g.table.permits(d, a); !ok {
 			return nil, &forbidden{d.host, a, what}
@@ -174,6 +191,9 @@ func (g *Gate) dialUpstream(ctx context.Context, d *decision, p *proxyServer) (n
 	c, err := dialer.DialContext(ctx, "tcp", p.addr)
 	if err != nil {
 		return nil, fmt.Errorf("dial upstream proxy %s: %w", p.addr, short(err))
+	}
+	if http {
+		return c, nil
 	}
 	stop := context.AfterFunc(ctx, func() { c.SetDeadline(time.Unix(1, 0)) })
 	defer stop()
