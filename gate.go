@@ -1,6 +1,7 @@
 package bailey
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -17,14 +18,20 @@ import (
 
 // network is the gate of one box, and what belongs to it.
 type network struct {
-	gate      *gate.Gate
-	whole     *plan.Plan    // what the box was opened with
-	plan      *plan.Network // the generation in force
+	gate  *gate.Gate
+	whole *plan.Plan                   // what the box was opened with
+	plan  atomic.Pointer[plan.Network] // the generation in force
+
+	mu        sync.Mutex   // guards what follows
+	addrs     []netip.Addr // of names
+	box       *linux.Box   // without redirection only
+	listening map[netip.AddrPort]bool
+
 	control   *control
 	reloading sync.Mutex
 	inside    *linux.Network
 	out       *published
-	roles     []role // of inside.Sockets; those of inside.Fallback are listeners for a port each
+	roles     []role // of inside.Sockets, then of inside.Fallback
 }
 
 // role is what a socket inside is for.
@@ -32,7 +39,6 @@ type role uint8
 
 const (
 	roleRedirect role = iota
-	rolePort
 	roleDNS
 	roleDNSTCP
 	roleProxy
@@ -58,14 +64,16 @@ func (b *Box) newNetwork() (*network, error) {
 	if err != nil {
 		return nil, err
 	}
+	w := &network{whole: b.plan.plan, out: out, inside: &linux.Network{PerPort: b.plan.config.perPort}, listening: map[netip.AddrPort]bool{}}
+	w.plan.Store(n)
 	g, err := gate.New(n, gate.Options{
-		Flow: b.flow, Denied: b.refused, Environ: b.plan.facts.Env, Owner: b.owner,
+		Flow: b.flow, Denied: b.refused, Environ: b.plan.facts.Env, Owner: b.owner, Bound: w.bound,
 	})
 	if err != nil {
 		out.close()
 		return nil, err
 	}
-	w := &network{gate: g, whole: b.plan.plan, plan: n, out: out, inside: &linux.Network{PerPort: b.plan.config.perPort}}
+	w.gate = g
 	w.layout(n)
 	return w, nil
 }
@@ -93,42 +101,84 @@ func (w *network) layout(n *plan.Network) {
 	for _, u := range gate.UDPSockets(n) {
 		add(u.Addr.Addr(), u.Addr.Port(), true, roleUDP)
 	}
-	// Without nf_tables: the same, with a listener for each port in place of the
-	// redirection.
-	fallback := slices.Clone(in.Sockets)
-	roles := slices.Clone(w.roles)
-	for i := range fallback {
-		if roles[i] == roleRedirect {
-			fallback[i].Addr, roles[i] = netip.AddrPort{}, rolePort
-		}
-	}
-	ports := 0
-	for _, p := range portsOf(n) {
-		for port := int(p.First); port <= int(p.Last) && ports < maxListeners; port++ {
-			ports++
-			for _, a := range [...]netip.Addr{netip.IPv4Unspecified(), netip.IPv6Unspecified()} {
-				fallback = append(fallback, linux.Socket{Addr: netip.AddrPortFrom(a, uint16(port))})
-				roles = append(roles, rolePort)
-			}
-		}
-	}
-	for i, s := range fallback {
-		if s.Addr.IsValid() {
-			in.Fallback = append(in.Fallback, s)
-			w.roles = append(w.roles, roles[i])
+	// Without nf_tables: the same, and a listener for each address and port in place
+	// of the redirection.
+	for i, x := range in.Sockets {
+		if w.roles[i] != roleRedirect {
+			in.Fallback = append(in.Fallback, x)
+			w.roles = append(w.roles, w.roles[i])
 		}
 	}
 }
 
-// maxListeners is for how many ports there are listeners where the kernel has no
-// nf_tables; connections to further ones are refused.
-const maxListeners = 256
+// maxListeners is how many listeners there are where the kernel has no nf_tables:
+// one for each name, family and port. Connections to further ones are refused.
+const maxListeners = 1024
+
+// bound notes the addresses of a name. Where there is no redirection they get
+// listeners of their own, before the name is answered: so the box's loopback
+// stays free.
+func (w *network) bound(v4, v6 netip.Addr) {
+	w.mu.Lock()
+	w.addrs = append(w.addrs, v4, v6)
+	w.mu.Unlock()
+	w.listen()
+}
+
+// listen makes the listeners that are missing.
+func (w *network) listen() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.box == nil {
+		return
+	}
+	var l gate.Listeners
+	add := func(a netip.Addr, p plan.PortRange) {
+		for port := int(p.First); port <= int(p.Last) && len(w.listening) < maxListeners; port++ {
+			at := netip.AddrPortFrom(a, uint16(port))
+			if w.listening[at] {
+				continue
+			}
+			w.listening[at] = true // also when it fails: without IPv6 it always does
+			if x, err := w.box.Listen(at); err == nil {
+				l.TCP = append(l.TCP, gate.Listener{Listener: x})
+			}
+		}
+	}
+	n := w.plan.Load()
+	ports := rulePorts(n)
+	if n.Default == "ask" {
+		// Any port could be asked about, and there are only so many listeners.
+		ports = append(ports, plan.PortRange{First: 22, Last: 22}, plan.PortRange{First: 80, Last: 80}, plan.PortRange{First: 443, Last: 443})
+	}
+	for _, a := range w.addrs {
+		for _, p := range ports {
+			add(a, p)
+		}
+	}
+	for i := range n.Allow {
+		r := &n.Allow[i]
+		if prefix, ok := r.Prefix(); ok && prefix.IsSingleIP() && r.Protocol != "udp" {
+			for _, p := range r.WebPorts() {
+				add(prefix.Addr(), p)
+			}
+		}
+	}
+	if len(l.TCP) > 0 {
+		w.gate.Serve(l)
+	}
+}
 
 // portsOf are the ports that names may be reached at.
 func portsOf(n *plan.Network) []plan.PortRange {
 	if n.Default == "ask" {
 		return []plan.PortRange{{First: 1, Last: 65535}}
 	}
+	return rulePorts(n)
+}
+
+// rulePorts are the ports that rules write.
+func rulePorts(n *plan.Network) []plan.PortRange {
 	var out []plan.PortRange
 	add := func(p plan.PortRange) {
 		if !slices.Contains(out, p) {
@@ -196,6 +246,12 @@ func (w *network) serve(box *linux.Box, tell func(audit.Flow)) error {
 	if err != nil {
 		return fmt.Errorf("take the gate's sockets: %w", err)
 	}
+	if fallback != nil {
+		w.mu.Lock()
+		w.box = box
+		w.mu.Unlock()
+		w.listen() // before the name server answers
+	}
 	return w.gate.Serve(l)
 }
 
@@ -232,7 +288,8 @@ func take(l *gate.Listeners, r role, f *os.File) error {
 	case roleProxy:
 		l.Proxy = append(l.Proxy, c)
 	default:
-		l.TCP = append(l.TCP, gate.Listener{Listener: c})
+		c.Close()
+		return errors.ErrUnsupported
 	}
 	return nil
 }

@@ -48,7 +48,7 @@ func (b *Box) reload(why string) (Reloaded, error) {
 	if err != nil {
 		return Reloaded{}, err
 	}
-	now := b.network.plan
+	now := b.network.plan.Load()
 	next := p.plan.Network
 	if next == nil {
 		next = &plan.Network{Default: "deny"} // everything was taken back
@@ -66,7 +66,8 @@ func (b *Box) reload(why string) (Reloaded, error) {
 	if err := b.network.gate.Swap(next); err != nil {
 		return Reloaded{}, err
 	}
-	b.network.plan, r.Changed = next, true
+	b.network.plan.Store(next)
+	r.Changed = true
 	if lb, ok := b.backend.(linuxBox); ok {
 		if err := b.network.again(lb.Box, next); err != nil {
 			// The gate decides as the new policy says; what it newly allows does not reach it.
@@ -101,6 +102,13 @@ func sameBut(a, b *plan.Plan) bool {
 
 // again makes the inside follow a new generation.
 func (w *network) again(box *linux.Box, n *plan.Network) error {
+	w.mu.Lock()
+	perPort := w.box != nil
+	w.mu.Unlock()
+	if perPort {
+		w.listen()
+		return nil
+	}
 	next := &network{inside: &linux.Network{}}
 	next.layout(n)
 	return box.Redirect(next.inside.Local, next.inside.Redirect)

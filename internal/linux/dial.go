@@ -216,3 +216,34 @@ func (d *dialler) netlink(protocol int, request []byte) error {
 	}
 	return nil
 }
+
+// Listen makes a listener inside. The address may be one that only a route has.
+func (b *Box) Listen(at netip.AddrPort) (net.Listener, error) {
+	d, err := b.dialler()
+	if err != nil {
+		return nil, err
+	}
+	family := unix.AF_INET
+	var sa unix.Sockaddr
+	if at.Addr().Is4() {
+		sa = &unix.SockaddrInet4{Port: int(at.Port()), Addr: at.Addr().As4()}
+	} else {
+		family, sa = unix.AF_INET6, &unix.SockaddrInet6{Port: int(at.Port()), Addr: at.Addr().As16()}
+	}
+	fd, err := d.socket(family, unix.SOCK_STREAM|unix.SOCK_NONBLOCK, 0)
+	if err != nil {
+		return nil, err
+	}
+	f := os.NewFile(uintptr(fd), "inside")
+	defer f.Close()
+	if family == unix.AF_INET6 {
+		unix.SetsockoptInt(fd, unix.IPPROTO_IPV6, unix.IPV6_FREEBIND, 1)
+	}
+	if err := unix.Bind(fd, sa); err != nil {
+		return nil, fmt.Errorf("listen at %v inside: %w", at, err)
+	}
+	if err := unix.Listen(fd, backlog); err != nil {
+		return nil, fmt.Errorf("listen at %v inside: %w", at, err)
+	}
+	return net.FileListener(f)
+}

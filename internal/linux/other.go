@@ -72,6 +72,9 @@ func Sessions(dir string) ([]string, error) { return nil, unsupported() }
 // SamePeer knows nobody.
 func SamePeer(*net.UnixConn) bool { return false }
 
+// Listen returns an error: this is not Linux.
+func (*Box) Listen(netip.AddrPort) (net.Listener, error) { return nil, unsupported() }
+
 // Owner knows nobody.
 func (*Box) Owner(client, dst netip.AddrPort) (pid int, exe string) { return 0, "" }
 
