@@ -1,6 +1,9 @@
 package secret
 
-import "io"
+import (
+	"io"
+	"time"
+)
 
 // Masker replaces secrets in a stream by their placeholders, byte for byte, so
 // that nothing changes its length. It holds back only bytes that may be the
@@ -32,7 +35,7 @@ func (m *Masker) Mask(p []byte) []byte {
 		m.state = a.step(m.state, c)
 		if out := a.nodes[m.state].out; out != 0 {
 			mask := m.w.patterns[out-1].mask
-			// What went on already agrees with mask.
+			// What went on already agrees with mask, or was released.
 			if from := i + 1 - len(mask); from < 0 {
 				copy(m.buf, mask[-from:])
 			} else {
@@ -69,14 +72,43 @@ func (m *Masker) Text(s string) string {
 	return head + string(one.End())
 }
 
+// release lets go what is held back when it is so little that it hardly tells
+// anything. What follows of a secret is masked all the same.
+func (m *Masker) release() []byte {
+	out := m.buf[m.at:]
+	if len(out) > maxRelease {
+		return nil
+	}
+	m.at = len(m.buf)
+	return out
+}
+
+const (
+	// maskBuffer is how much is read at once, in bytes, for one stream.
+	maskBuffer = 32 << 10
+	// maxRelease is how many bytes at the front of a secret a stream that pauses
+	// may show. A message that ends like a secret begins must not wait for the
+	// next one: both sides may wait for each other. More than that does not
+	// happen by chance.
+	maxRelease = 3
+	// releaseTime is how long a stream pauses before that.
+	releaseTime = 100 * time.Millisecond
+)
+
 // maskReader masks what it reads.
 type maskReader struct {
-	r    io.Reader
-	m    *Masker
-	buf  []byte
-	out  []byte
-	err  error
-	over bool
+	r       io.Reader
+	m       *Masker
+	buf     []byte
+	out     []byte
+	pending chan read // a read that is under way, while bytes are held back
+	err     error
+	over    bool
+}
+
+type read struct {
+	n   int
+	err error
 }
 
 // Reader returns a reader of r with the secrets masked.
@@ -87,26 +119,60 @@ func (m *Masker) Reader(r io.Reader) io.Reader {
 	return &maskReader{r: r, m: m, buf: make([]byte, maskBuffer)}
 }
 
-// maskBuffer is how much is read at once, in bytes, for one stream.
-const maskBuffer = 32 << 10
-
 func (r *maskReader) Read(p []byte) (int, error) {
 	if len(p) == 0 {
 		return 0, nil
 	}
 	for len(r.out) == 0 {
 		if r.err != nil {
-			if !r.over {
-				r.over = true
-				r.out = r.m.End()
-				continue
+			if r.over {
+				return 0, r.err
 			}
-			return 0, r.err
+			r.over = true
+			r.out = r.m.End()
+			continue
 		}
-		n, err := r.r.Read(r.buf)
+		n, err, released := r.next()
+		if released != nil {
+			r.out = released
+			continue
+		}
 		r.out, r.err = r.m.Mask(r.buf[:n]), err
 	}
 	n := copy(p, r.out)
 	r.out = r.out[n:]
 	return n, nil
+}
+
+// next reads more, or returns what was held back when there is nothing more for
+// a while.
+func (r *maskReader) next() (n int, err error, released []byte) {
+	held := len(r.m.buf) - r.m.at
+	if r.pending == nil {
+		if held == 0 {
+			n, err = r.r.Read(r.buf)
+			return n, err, nil
+		}
+		r.pending = make(chan read, 1)
+		go func(done chan<- read) {
+			n, err := r.r.Read(r.buf)
+			done <- read{n, err}
+		}(r.pending)
+	}
+	if held > 0 {
+		pause := time.NewTimer(releaseTime)
+		defer pause.Stop()
+		select {
+		case got := <-r.pending:
+			r.pending = nil
+			return got.n, got.err, nil
+		case <-pause.C:
+			if out := r.m.release(); out != nil {
+				return 0, nil, out
+			}
+		}
+	}
+	got := <-r.pending
+	r.pending = nil
+	return got.n, got.err, nil
 }
