@@ -37,9 +37,14 @@ func forms(text, mask []byte) []form {
 	}
 	for _, enc := range []*base64.Encoding{base64.RawStdEncoding, base64.RawURLEncoding} {
 		for shift := range 3 {
-			add(aligned(enc, text, shift), aligned(enc, mask, shift))
+			add(aligned(enc, text, shift, 0), aligned(enc, mask, shift, 0))
+			// With what comes of the last bits when nothing follows.
+			add(aligned(enc, text, shift, 5), aligned(enc, mask, shift, 5))
 		}
 	}
+	// Names of hosts and headers lose their case on the way.
+	add(bytes.ToLower(text), bytes.ToLower(mask))
+	add(bytes.ToUpper(text), bytes.ToUpper(mask))
 	h, m := []byte(hex.EncodeToString(text)), []byte(hex.EncodeToString(mask))
 	add(h, m)
 	add(bytes.ToUpper(h), bytes.ToUpper(m))
@@ -53,11 +58,12 @@ func forms(text, mask []byte) []form {
 
 // aligned is the part of the base64 of (something + text + something) that
 // depends on text alone, when the first something has shift bytes more than a
-// multiple of three.
-func aligned(enc *base64.Encoding, text []byte, shift int) []byte {
+// multiple of three. With more = 5 it goes to the last character, when text is the
+// end of what is encoded.
+func aligned(enc *base64.Encoding, text []byte, shift, more int) []byte {
 	b := []byte(enc.EncodeToString(append(make([]byte, shift, shift+len(text)), text...)))
 	first := (shift*8 + 5) / 6
-	end := (shift + len(text)) * 8 / 6
+	end := ((shift+len(text))*8 + more) / 6
 	return b[first:end]
 }
 

@@ -67,6 +67,7 @@ func disguises(text string) map[string]string {
 		"base64url":      base64.URLEncoding.EncodeToString([]byte("uuuu" + text)),
 		"base64, lines":  lines[:20] + "\r\n" + lines[20:],
 		"hex":            hex.EncodeToString([]byte(text)),
+		"lower case":     strings.ToLower(text),
 		"HEX":            strings.ToUpper(hex.EncodeToString([]byte(text))),
 		"query":          url.QueryEscape(text),
 		"every byte":     everyByte.String(),
