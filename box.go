@@ -153,6 +153,9 @@ func (b *Box) launch(first *linux.Command, begun *linux.Begun) (process, error) 
 		options.Network = b.network.inside
 	}
 	lb, proc, err := linux.Open(b.box, first, options)
+	if b.network != nil {
+		b.network.dress.opened()
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -1,6 +1,8 @@
 package bailey
 
 import (
+	"crypto/x509"
+
 	"github.com/bailey-run/bailey/internal/audit"
 	"github.com/bailey-run/bailey/internal/linux"
 	"github.com/bailey-run/bailey/internal/plan"
@@ -95,7 +97,8 @@ type Config struct {
 	// it. An error keeps the box from being opened.
 	Planned func(*Plan) error
 
-	perPort bool // tests: a listener for each port, as where the kernel has no nf_tables
+	roots   *x509.CertPool // tests: whom the gate trusts outwards, when it looks inside
+	perPort bool           // tests: a listener for each port, as where the kernel has no nf_tables
 
 	// Caller is how error messages name the fields: "--" for a command line,
 	// where Read is called --read. By default they are Config.read and so on.

@@ -1,19 +1,24 @@
 package bailey
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
 	"net/netip"
 	"os"
+	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 
 	"github.com/bailey-run/bailey/internal/audit"
 	"github.com/bailey-run/bailey/internal/gate"
+	"github.com/bailey-run/bailey/internal/inspect"
 	"github.com/bailey-run/bailey/internal/linux"
 	"github.com/bailey-run/bailey/internal/plan"
+	"github.com/bailey-run/bailey/internal/secret"
 )
 
 // network is the gate of one box, and what belongs to it.
@@ -26,6 +31,10 @@ type network struct {
 	addrs     []netip.Addr // of names
 	box       *linux.Box   // without redirection only
 	listening map[netip.AddrPort]bool
+
+	inspector *inspect.Inspector // nil where no rule looks inside
+	secrets   *secret.Set
+	dress     *dressed
 
 	control   *control
 	reloading sync.Mutex
@@ -66,16 +75,67 @@ func (b *Box) newNetwork() (*network, error) {
 	}
 	w := &network{whole: b.plan.plan, out: out, inside: &linux.Network{PerPort: b.plan.config.perPort}, listening: map[netip.AddrPort]bool{}}
 	w.plan.Store(n)
-	g, err := gate.New(n, gate.Options{
-		Flow: b.flow, Denied: b.refused, Environ: b.plan.facts.Env, Owner: b.owner, Bound: w.bound,
-	})
+	if err := w.look(b, n); err != nil {
+		w.close()
+		return nil, err
+	}
+	options := gate.Options{Flow: b.flow, Denied: b.refused, Environ: b.plan.facts.Env, Owner: b.owner, Bound: w.bound}
+	if w.inspector != nil {
+		options.Inspect = w.inspector
+	}
+	g, err := gate.New(n, options)
 	if err != nil {
-		out.close()
+		w.close()
 		return nil, err
 	}
 	w.gate = g
 	w.layout(n)
 	return w, nil
+}
+
+// look prepares what looks inside connections, and what the box must have for
+// that: an authority that it trusts, and placeholders for secrets.
+func (w *network) look(b *Box, n *plan.Network) error {
+	var env, files map[string]string
+	var ca []byte
+	if len(n.Secrets) > 0 {
+		f := b.plan.facts
+		options := secret.Options{Home: f.Home, Lookup: func(name string) (string, bool) {
+			for i := len(f.Env) - 1; i >= 0; i-- {
+				if k, v, ok := strings.Cut(f.Env[i], "="); ok && k == name {
+					return v, true
+				}
+			}
+			return "", false
+		}}
+		if f.StateDir != "" {
+			options.Keep = &secret.Keep{Dir: filepath.Join(f.StateDir, "secrets")}
+		}
+		var err error
+		if w.secrets, err = secret.Open(context.Background(), n.Secrets, options); err != nil {
+			return err
+		}
+		env, files = w.secrets.Inside()
+	}
+	if looksInside(n) {
+		var err error
+		if w.inspector, err = inspect.New(inspect.Options{Secrets: w.secrets, Roots: b.plan.config.roots}); err != nil {
+			return err
+		}
+		ca = w.inspector.CA()
+	}
+	var err error
+	if w.dress, err = dress(b.box, b.plan.facts, b.session, ca, env, files); err != nil {
+		return err
+	}
+	b.box = w.dress.plan
+	return nil
+}
+
+// looksInside says whether a network needs to see requests.
+func looksInside(n *plan.Network) bool {
+	inside := func(r plan.NetRule) bool { return r.Inspect || len(r.Methods) > 0 || len(r.Paths) > 0 }
+	return len(n.Secrets) > 0 || slices.ContainsFunc(n.Allow, inside) || slices.ContainsFunc(n.Deny, inside)
 }
 
 // layout decides what is made inside.
@@ -259,7 +319,12 @@ func (w *network) serve(box *linux.Box, tell func(audit.Flow)) error {
 func (w *network) close() error {
 	w.control.close()
 	w.out.close()
-	return w.gate.Close()
+	var err error
+	if w.gate != nil {
+		err = w.gate.Close()
+	}
+	w.secrets.Close()
+	return err
 }
 
 // take makes a listener of a socket. The file stays the caller's.

@@ -64,6 +64,7 @@ func newSite(t *testing.T) *site {
 		fmt.Fprintf(w, "hello %s %s %s %d\n", r.Host, r.URL.Path, r.Proto, len(body))
 	})
 	mux.HandleFunc("/ws", webSocket)
+	mux.HandleFunc("/auth", authorized)
 	if git, err := exec.LookPath("git"); err == nil {
 		s.makeRepo(t)
 		mux.Handle("/git/", &cgi.Handler{Path: git, Args: []string{"http-backend"}, Root: "/git", Dir: "/",

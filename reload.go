@@ -2,6 +2,7 @@ package bailey
 
 import (
 	"bufio"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -63,7 +64,20 @@ func (b *Box) reload(why string) (Reloaded, error) {
 	if !equal(now.Publish, next.Publish) {
 		r.Note = "published ports change with the next run"
 	}
+	if looksInside(next) && b.network.inspector == nil {
+		r.Note = "hosts that are looked into are refused in this session, because its programs do not trust an authority"
+	}
+	if b.network.secrets != nil {
+		// The new hosts of a secret count before the new rules do, the other way round
+		// when the rules do not load.
+		if err := b.network.secrets.Update(context.Background(), next.Secrets); err != nil {
+			return Reloaded{}, err
+		}
+	}
 	if err := b.network.gate.Swap(next); err != nil {
+		if b.network.secrets != nil {
+			err = errors.Join(err, b.network.secrets.Update(context.Background(), now.Secrets))
+		}
 		return Reloaded{}, err
 	}
 	b.network.plan.Store(next)

@@ -27,7 +27,23 @@ const maxBundle = 4 << 20
 // dressed is a plan with what only this box has: trust anchors, placeholders.
 type dressed struct {
 	plan *plan.Plan
+	vars []string // NAME=VALUE that the plan did not have
 	temp []string // files of the host that the box has open once it stands
+}
+
+// environ adds what is this box's own to an environment that was made without it.
+func (d *dressed) environ(env []string) []string {
+	names := map[string]bool{}
+	for _, kv := range env {
+		name, _, _ := strings.Cut(kv, "=")
+		names[name] = true
+	}
+	for _, kv := range d.vars {
+		if name, _, _ := strings.Cut(kv, "="); !names[name] {
+			env = append(env, kv)
+		}
+	}
+	return env
 }
 
 // dress returns the box's plan with the session's authority among the trust
@@ -67,6 +83,7 @@ func dress(pl *plan.Plan, facts *plan.Facts, session string, ca []byte, env, fil
 }
 
 func (d *dressed) set(name, value string) {
+	d.vars = append(d.vars, name+"="+value)
 	v := plan.Var{Name: name, Value: value, From: policy.Source{Layer: policy.LayerBuiltin, File: "box"}}
 	i, found := slices.BinarySearchFunc(d.plan.Env, name, func(v plan.Var, n string) int { return strings.Compare(v.Name, n) })
 	if found {
