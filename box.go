@@ -150,7 +150,7 @@ func (b *Box) launch(first *linux.Command, begun *linux.Begun) (process, error) 
 	}
 	options := linux.Options{Denied: b.denied, Limit: b.limited, Failed: b.failed, Begun: begun}
 	if b.network != nil {
-		options.Network = b.network.inside
+		b.network.options(&options)
 	}
 	lb, proc, err := linux.Open(b.box, first, options)
 	if b.network != nil {

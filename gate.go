@@ -35,6 +35,7 @@ type network struct {
 	inspector *inspect.Inspector // nil where no rule looks inside
 	secrets   *secret.Set
 	dress     *dressed
+	proxy     *proxy // tier landlock only: the one way to the gate
 
 	control   *control
 	reloading sync.Mutex
@@ -127,6 +128,11 @@ func (w *network) look(b *Box, n *plan.Network) error {
 	var err error
 	if w.dress, err = dress(b.box, b.plan.facts, b.session, ca, env, files); err != nil {
 		return err
+	}
+	if b.box.Tier == TierLandlock {
+		if err := w.explicit(); err != nil {
+			return err
+		}
 	}
 	b.box = w.dress.plan
 	return nil
@@ -287,6 +293,9 @@ func redirects(n *plan.Network) []linux.Redirect {
 // serve starts the gate on what was made inside.
 func (w *network) serve(box *linux.Box, tell func(audit.Flow)) error {
 	w.out.serve(box, tell)
+	if w.proxy != nil {
+		return w.serveProxy()
+	}
 	list, fallback := box.Sockets()
 	files, roles := list, w.roles[:len(w.inside.Sockets)]
 	if fallback != nil {
@@ -322,6 +331,9 @@ func (w *network) close() error {
 	var err error
 	if w.gate != nil {
 		err = w.gate.Close()
+	}
+	if w.proxy != nil {
+		w.proxy.Close()
 	}
 	w.secrets.Close()
 	return err

@@ -647,3 +647,20 @@ func TestNoNetworkNoGate(t *testing.T) {
 		t.Errorf("got %s", got)
 	}
 }
+
+// outside runs attack.py with no wall at all.
+func (s *site) outside(t *testing.T, env ...string) string {
+	t.Helper()
+	cmd := exec.Command("/usr/bin/python3", "attack.py")
+	cmd.Dir = s.dir
+	cmd.Env = append(append(os.Environ(), "WEB="+s.web, "TLS="+s.tls, "RAW="+s.raw, "HOME="+t.TempDir()), env...)
+	out, _ := cmd.CombinedOutput()
+	return string(out)
+}
+
+func freePort(t *testing.T) int {
+	l := listen(t)
+	n := l.Addr().(*net.TCPAddr).Port
+	l.Close()
+	return n
+}

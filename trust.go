@@ -51,7 +51,7 @@ func (d *dressed) environ(env []string) []string {
 // changes.
 func dress(pl *plan.Plan, facts *plan.Facts, session string, ca []byte, env, files map[string]string) (_ *dressed, err error) {
 	d := &dressed{plan: pl}
-	if ca == nil && len(env) == 0 && len(files) == 0 {
+	if ca == nil && len(env) == 0 && len(files) == 0 && pl.Tier != TierLandlock {
 		return d, nil
 	}
 	c := *pl

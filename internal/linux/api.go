@@ -41,6 +41,9 @@ type Options struct {
 	// loopback alone there. Tier landlock has no such namespace.
 	Network *Network
 
+	// Proxy is what commands of tier landlock may connect to; nil is nothing.
+	Proxy *Proxy
+
 	// Begun is a box whose first steps were taken while the plan was being made.
 	// Open takes it over; nil begins anew.
 	Begun *Begun
@@ -60,6 +63,16 @@ type Network struct {
 	// PerPort says to do without.
 	Fallback []Socket
 	PerPort  bool
+}
+
+// Proxy is the gate's explicit proxy on the host's loopback, for boxes that share
+// the host's network.
+type Proxy struct {
+	Addr netip.AddrPort // 127.0.0.1
+
+	// Local is called with the local address of each connection, before it is made:
+	// the proxy serves no others, whoever else may reach its port.
+	Local func(netip.AddrPort)
 }
 
 // Redirect names TCP connections by their destination.
