@@ -94,7 +94,7 @@ attempt("bind and listen", bound)
 def again():
   s = tcp(); s.connect(("127.0.0.1", proxy)); libc = ctypes.CDLL(None, use_errno=True)
   if libc.connect(s.fileno(), b"\0" * 16, 16): raise OSError(ctypes.get_errno(), "unspec")
-  s.connect(("127.0.0.1", web)); return s.recv(1)
+  s.connect(("127.0.0.1", web)); s.send(b"GET / HTTP/1.0\r\n\r\n"); return s.recv(1)
 attempt("disconnect and connect", again)
 def race():
   # Another thread changes the address while the broker looks at it.
@@ -170,16 +170,15 @@ func TestWeakProxyIsTheBoxs(t *testing.T) {
 			served <- c
 		}
 	}()
-	c, err := net.Dial("tcp", p.addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if n, err := c.Read(make([]byte, 1)); err == nil {
-		t.Errorf("read %d", n)
+	if c, err := net.Dial("tcp", p.addr().String()); err == nil { // the reset may be there already
+		if n, err := c.Read(make([]byte, 1)); err == nil {
+			t.Errorf("read %d", n)
+		}
+		c.Close()
 	}
 	d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: freePort(t)}}
 	p.announce(d.LocalAddr.(*net.TCPAddr).AddrPort())
-	c, err = d.Dial("tcp", p.addr().String())
+	c, err := d.Dial("tcp", p.addr().String())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -38,7 +38,7 @@ func (p *proxy) announce(local netip.AddrPort) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if len(p.announced) < maxAnnounced {
-		p.announced[local] = true
+		p.announced[netip.AddrPortFrom(local.Addr().Unmap(), local.Port())] = true
 	}
 }
 

@@ -157,9 +157,12 @@ var (
 	}, otherwise: eACCES}
 
 	proxySocketRule = rule{clauses: []clause{
+		unixOnly("stream", sockStream), unixOnly("seqpacket", sockSeq),
+		{"AF_UNIX", []test{is(0, afUnix)}, eACCES},
+		otherFamily(), // before inet, which does not look at the family
 		inet("stream, default protocol", sockStream, 0, retAllow),
 		inet("stream, TCP", sockStream, ipTCP, retAllow),
-	}, next: &hostSocketRule}
+	}, otherwise: eACCES}
 
 	hostPairRule = rule{clauses: []clause{
 		unixOnly("stream", sockStream), unixOnly("seqpacket", sockSeq),
