@@ -93,11 +93,19 @@ func TestProxyHTTP(t *testing.T) {
 	}
 	conn.Close()
 	// A second request of a plain proxy connection may be for anybody: it does not pass.
-	s := newRawServer(t, nil)
+	s := newRawServer(t, func(c net.Conn) {
+		time.Sleep(100 * time.Millisecond)
+		io.WriteString(c, "HTTP/1.1 200 OK\r\n\r\nanswer")
+		c.Close()
+	})
 	if err := b.Swap(&plan.Network{Allow: allowing([]uint16{s.port}, "web", "a.test"), Hosts: pinned("a.test")}); err != nil {
 		t.Fatal(err)
 	}
-	talk(t, b.proxy, fmt.Sprintf("GET http://a.test:%d/one HTTP/1.1\r\nHost: a.test:%d\r\nProxy-Authorization: x\r\n\r\nGET http://a.test:%d/EVIL HTTP/1.1\r\nHost: a.test:%d\r\n\r\n", s.port, s.port, s.port, s.port))
+	answer := talk(t, b.proxy, fmt.Sprintf("GET http://a.test:%d/one HTTP/1.1\r\nHost: a.test:%d\r\nProxy-Authorization: x\r\n\r\nGET http://a.test:%d/EVIL HTTP/1.1\r\nHost: a.test:%d\r\n\r\n", s.port, s.port, s.port, s.port))
+	b.denied("a second request")
+	if !strings.HasSuffix(answer, "answer") {
+		t.Errorf("%q", answer)
+	}
 	if !s.has("GET /one HTTP/1.1\r\n") || !s.has("Connection: close") || s.has("EVIL") || s.has("Proxy-") {
 		t.Errorf("%q", s.got.String())
 	}
