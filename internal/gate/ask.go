@@ -101,34 +101,48 @@ func (DenyAll) Ask(context.Context, Question) Answer { return Answer{Rule: "nobo
 
 // Terminal asks on a terminal, one question at a time.
 type Terminal struct {
-	out io.Writer
-
+	in    io.Reader
+	out   io.Writer
 	turn  chan struct{} // whose question is shown
 	start sync.Once
-	in    io.Reader
-	lines chan string
+	over  chan struct{} // closed at the end of in
+
+	mu    sync.Mutex
+	lines chan string // of the question that is shown; nil: lines are dropped
 }
 
 // NewTerminal returns an asker that writes to out and reads lines from in. At the
 // end of in every answer is no.
 func NewTerminal(in io.Reader, out io.Writer) *Terminal {
-	return &Terminal{in: in, out: out, turn: make(chan struct{}, 1), lines: make(chan string)}
+	return &Terminal{in: in, out: out, turn: make(chan struct{}, 1), over: make(chan struct{})}
 }
 
-// maxAnswer is the longest line that is read as an answer.
+// maxAnswer is the longest line that is read as an answer; a longer one is the end.
 const maxAnswer = 256
 
+// read hands lines to the question that is shown. What was typed before it was
+// shown does not answer it.
 func (t *Terminal) read() {
+	defer close(t.over)
 	s := bufio.NewScanner(t.in)
 	s.Buffer(nil, maxAnswer)
 	for s.Scan() {
-		t.lines <- s.Text()
+		t.mu.Lock()
+		select {
+		case t.lines <- s.Text():
+		default:
+		}
+		t.mu.Unlock()
 	}
-	close(t.lines)
 }
 
-// Ask is Asker's. A question that is given up leaves the terminal to the next one;
-// what was typed before a question was shown does not answer it.
+func (t *Terminal) listen(lines chan string) {
+	t.mu.Lock()
+	t.lines = lines
+	t.mu.Unlock()
+}
+
+// Ask is Asker's. A question that is given up leaves the terminal to the next one.
 func (t *Terminal) Ask(ctx context.Context, q Question) Answer {
 	no := Answer{Rule: "not answered"}
 	select {
@@ -138,16 +152,6 @@ func (t *Terminal) Ask(ctx context.Context, q Question) Answer {
 		return no
 	}
 	t.start.Do(func() { go t.read() })
-	for drained := false; !drained; {
-		select {
-		case _, ok := <-t.lines:
-			if !ok {
-				return no
-			}
-		default:
-			drained = true
-		}
-	}
 	who := "a program"
 	if q.Exe != "" {
 		who = fmt.Sprintf("%.120q", q.Exe)
@@ -156,16 +160,18 @@ func (t *Terminal) Ask(ctx context.Context, q Question) Answer {
 	if q.UDP {
 		proto = " (udp)"
 	}
+	defer t.listen(nil)
 	for {
 		fmt.Fprintf(t.out, "bailey: %s wants to connect to %s port %d%s\nbailey: allow? [y]es once, for the [s]ession, for the [p]roject; [n]o, ne[v]er in this session: ", who, q.Host, q.Port, proto)
+		lines := make(chan string, 1)
+		t.listen(lines)
 		select {
 		case <-ctx.Done():
 			fmt.Fprintln(t.out, "\nbailey: no answer: denied")
 			return no
-		case line, ok := <-t.lines:
-			if !ok {
-				return no
-			}
+		case <-t.over:
+			return no
+		case line := <-lines:
 			switch strings.ToLower(strings.TrimSpace(line)) {
 			case "y", "yes":
 				return Answer{Allow: true, Scope: Once}

@@ -52,12 +52,20 @@ type flow struct {
 	refused  bool
 }
 
+// clientBuffer of the kernel towards the box, whose end is on the same machine: 100
+// clients that do not read would else fill the machine's memory for TCP, which all
+// connections share.
+const clientBuffer = 256 << 10
+
 // begin registers a flow, or returns nil when there are too many: the caller resets
 // the connection. When too many wait to be identified, the oldest of them is reset.
 func (g *Gate) begin(c net.Conn, via string, dst netip.AddrPort) *flow {
 	f := &flow{g: g, id: g.last.Add(1), via: via, client: c, dst: dst, start: time.Now()}
 	if c != nil {
 		f.peer = addrPort(c.RemoteAddr())
+	}
+	if t, ok := c.(*net.TCPConn); ok {
+		t.SetWriteBuffer(clientBuffer)
 	}
 	f.ctx, f.cancel = context.WithCancel(g.ctx)
 	f.owner = sync.OnceValues(func() (int, string) {
@@ -375,7 +383,14 @@ func (f *flow) done(err error) {
 	case err == nil, errors.Is(err, net.ErrClosed), errors.Is(err, io.EOF):
 		f.close("")
 	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
-		f.close("reset by a peer")
+		f.mu.Lock()
+		if f.why == "" {
+			f.why = "reset by a peer"
+		}
+		f.mu.Unlock()
+		// What the other end said before is the client's to read.
+		drain(f.client)
+		f.close("")
 	default:
 		f.close(short(err).Error())
 	}

@@ -2,7 +2,6 @@ package gate
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -93,7 +92,7 @@ func (f *flow) requests(r *reader, server net.Conn, up *direction, q *request, w
 			}
 		}
 		if r.once {
-			return f.ended(r)
+			return f.ended(r, server)
 		}
 		var err error
 		if q, err = want(r, parseRequest); err == io.EOF {
@@ -110,17 +109,20 @@ func (f *flow) requests(r *reader, server net.Conn, up *direction, q *request, w
 	}
 }
 
-// ended waits until a client that may not send more has closed, or sends all the
-// same.
-func (f *flow) ended(r *reader) error {
+// ended waits until a client that may not send more has closed. What it sends all
+// the same goes nowhere; the answer to its one request is still passed on.
+func (f *flow) ended(r *reader, server net.Conn) error {
 	if len(r.buf) == 0 {
 		if err := r.fill(); err == io.EOF {
+			closeWrite(server)
 			return nil
 		} else if err != nil {
 			return err
 		}
 	}
-	return errors.New("a second request on a connection of the plain HTTP proxy")
+	d := f.decision()
+	f.denied(Denial{Op: "request", Target: d.target(), Rule: "a second request on a connection of the plain HTTP proxy", From: d.from, Hint: "a new connection may ask for any host"})
+	return nil
 }
 
 // forward passes one request on: its head, without offers to speak another protocol

@@ -151,23 +151,28 @@ func rawHint(d *decision) string {
 // alertName is the fatal alert unrecognized_name, RFC 6066 section 3.
 func alertName() []byte { return []byte("\x15\x03\x03\x00\x02\x02\x70") }
 
-// What a refused client is given to read why; beyond, it is cut off.
-const (
-	farewellTime  = time.Second
-	farewellBytes = 256 << 10
-)
+// farewellTime is what a client is given to read the last words and to end. In that
+// time it is listened to, because a close with bytes unread is a reset that may
+// overtake the words.
+const farewellTime = time.Second
 
-// farewell sends last words and waits a moment for the client to end, so that a
-// reset does not overtake them.
+// farewell sends last words.
 func farewell(c net.Conn, b []byte) {
 	c.SetDeadline(time.Now().Add(farewellTime))
-	if _, err := c.Write(b); err != nil {
+	if _, err := c.Write(b); err == nil {
+		drain(c)
+	}
+}
+
+// drain ends the direction to a client, and listens for a moment.
+func drain(c net.Conn) {
+	t, ok := c.(*net.TCPConn)
+	if !ok {
 		return
 	}
-	if t, ok := c.(*net.TCPConn); ok {
-		t.CloseWrite()
-		io.CopyN(io.Discard, c, farewellBytes)
-	}
+	t.CloseWrite()
+	t.SetReadDeadline(time.Now().Add(farewellTime))
+	io.Copy(io.Discard, t)
 }
 
 // isNetwork says whether an error is of the connection and not of what it carried.

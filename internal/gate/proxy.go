@@ -79,6 +79,9 @@ func (f *flow) serveCONNECT(r *reader) {
 	}
 	if h = f.g.proxyHost(h); err != nil || herr != nil || !h.IsValid() || port == 0 {
 		den := Denial{Op: "connect", Target: fmt.Sprintf("%.300q", authority), Rule: "no host and port"}
+		if err != nil {
+			den.Rule = "identity: " + err.Error()
+		}
 		farewell(r.Conn, answer403(&den))
 		f.refuse(den)
 		return

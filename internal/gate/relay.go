@@ -225,6 +225,12 @@ func broken(dst, src net.Conn, err error) {
 	if w := (*writeError)(nil); errors.As(err, &w) {
 		return // reading from dst ends by itself
 	}
+	if op := (*net.OpError)(nil); errors.Is(err, syscall.ECONNRESET) && errors.As(err, &op) && (op.Op == "readfrom" || op.Op == "splice") {
+		// A splice does not say which of the two was reset. If it was src, dst has
+		// nothing left to do.
+		dst.SetReadDeadline(time.Now().Add(farewellTime))
+		return
+	}
 	reset(src)
 	reset(dst)
 }
