@@ -1,0 +1,433 @@
+package gate
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/bailey-run/bailey/internal/plan"
+)
+
+// echoed says whether a byte comes back.
+func echoed(c net.Conn) bool {
+	c.SetDeadline(time.Now().Add(10 * time.Second))
+	one := []byte{'x'}
+	c.Write(one)
+	_, err := io.ReadFull(c, one)
+	c.SetDeadline(time.Time{})
+	return err == nil && one[0] == 'x'
+}
+
+func TestCompileErrors(t *testing.T) {
+	for want, n := range map[string]*plan.Network{
+		"default":     {Default: "allow"},
+		"star":        {Allow: []plan.NetRule{{Host: "a.*.test"}}},
+		"ports":       {Allow: []plan.NetRule{{Host: "a.test", Protocol: "tcp"}}},
+		"one port":    {Allow: []plan.NetRule{{Host: "a.test", Protocol: "udp"}}},
+		"one host":    {Allow: []plan.NetRule{{Host: "*.a.test", Protocol: "udp", Ports: []plan.PortRange{{First: 53, Last: 53}}}}},
+		"protocol":    {Allow: []plan.NetRule{{Host: "a.test", Protocol: "quic"}}},
+		"requests":    {Allow: []plan.NetRule{{Host: "a.test", Protocol: "tcp", Ports: []plan.PortRange{{First: 1, Last: 2}}, Methods: []string{"GET"}}}},
+		"port range":  {Allow: []plan.NetRule{{Host: "a.test", Ports: []plan.PortRange{{First: 2, Last: 1}}}}},
+		"loopback":    {Allow: []plan.NetRule{{Host: HostName}}},
+		"address":     {Hosts: []plan.NetHost{{Name: "a.test", Addresses: []string{"127.1"}}}},
+		"pinned host": {Hosts: []plan.NetHost{{Name: "A b", Addresses: []string{"127.0.0.1"}}}},
+		"resolver":    {Resolver: "dns.test:53"},
+		"upstream":    {Upstream: &plan.NetUpstream{HTTPS: "proxy"}},
+		"port 0":      {Localhost: []plan.NetPort{{}}},
+		"unusual":     {Deny: []plan.NetRule{{Host: "0x7f.1"}}},
+	} {
+		if _, err := New(n, Options{}); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v, want an error with %q", err, want)
+		}
+	}
+}
+
+func TestLocalhost(t *testing.T) {
+	port := echoServer(t)
+	b := newBox(t, &plan.Network{Localhost: []plan.NetPort{{Port: port}}}, Options{})
+	c, err := b.dial("tcp", fmt.Sprintf("%s:%d", HostName, port))
+	if err != nil {
+		t.Fatal(err)
+	}
+	echoes(t, c)
+	other := echoServer(t)
+	c, err = b.dial("tcp", fmt.Sprintf("%s:%d", HostName, other))
+	if err != nil {
+		t.Fatal(err)
+	}
+	refused(t, c)
+	b.denied("connect", HostName, fmt.Sprintf("localhost = [%d]", other))
+}
+
+func TestSwap(t *testing.T) {
+	port := echoServer(t)
+	rules := func(hosts ...string) *plan.Network {
+		return &plan.Network{Allow: allowing([]uint16{port}, "tcp", hosts...), Hosts: pinned("a.test", "b.test", "c.test")}
+	}
+	b := newBox(t, rules("a.test", "b.test"), Options{})
+	dial := func(name string) net.Conn {
+		t.Helper()
+		c, err := b.dial("tcp", fmt.Sprintf("%s:%d", name, port))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c
+	}
+	a, bb := dial("a.test"), dial("b.test")
+	defer a.Close()
+	if !echoed(a) || !echoed(bb) {
+		t.Fatal("no echo")
+	}
+	before, _ := b.resolve("b.test")
+
+	// An invalid generation changes nothing.
+	if err := b.Swap(&plan.Network{Default: "maybe"}); err == nil {
+		t.Fatal("an invalid network was taken")
+	}
+	if !echoed(a) || !echoed(bb) {
+		t.Error("an invalid network closed a connection")
+	}
+
+	if err := b.Swap(rules("a.test", "c.test")); err != nil {
+		t.Fatal(err)
+	}
+	refused(t, bb)
+	if !echoed(a) {
+		t.Error("a connection that is still allowed was closed")
+	}
+	if _, err := b.resolve("b.test"); err == nil {
+		t.Error("b.test still has an address")
+	}
+	c := dial("c.test")
+	echoes(t, c)
+	// The old address is still b.test's, which is not allowed.
+	old, err := b.dialAddr(netip.AddrPortFrom(before, port))
+	if err != nil {
+		t.Fatal(err)
+	}
+	refused(t, old)
+	// A deny rule, a lost pin, a changed protocol.
+	for what, n := range map[string]*plan.Network{
+		"deny":     {Allow: rules("a.test").Allow, Hosts: pinned("a.test"), Deny: []plan.NetRule{{Host: "**.test"}}},
+		"unpinned": {Allow: rules("a.test").Allow},
+		"web":      {Allow: allowing([]uint16{port}, "web", "a.test"), Hosts: pinned("a.test")},
+	} {
+		if err := b.Swap(rules("a.test")); err != nil {
+			t.Fatal(err)
+		}
+		c := dial("a.test")
+		if !echoed(c) {
+			t.Fatal("no echo")
+		}
+		if err := b.Swap(n); err != nil {
+			t.Fatal(err)
+		}
+		t.Log(what)
+		refused(t, c)
+	}
+}
+
+// Swaps and connections at the same time: what is refused now never stays open.
+func TestSwapRace(t *testing.T) {
+	port := echoServer(t)
+	yes := &plan.Network{Allow: allowing([]uint16{port}, "tcp", "a.test"), Hosts: pinned("a.test")}
+	no := &plan.Network{}
+	b := newBox(t, yes, Options{})
+	dst, err := b.resolve("a.test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 50 {
+		if err := b.Swap(yes); err != nil {
+			t.Fatal(err)
+		}
+		var conns []net.Conn
+		for range 4 {
+			c, err := b.dialAddr(netip.AddrPortFrom(dst, port))
+			if err != nil {
+				t.Fatal(err)
+			}
+			conns = append(conns, c)
+		}
+		if err := b.Swap(no); err != nil {
+			t.Fatal(err)
+		}
+		for _, c := range conns {
+			c.SetDeadline(time.Now().Add(10 * time.Second))
+			for err = error(nil); err == nil; _, err = io.ReadFull(c, make([]byte, 1)) {
+				if _, err := c.Write([]byte{1}); err != nil {
+					break
+				}
+			}
+			if isTimeout(err) {
+				t.Fatal("a connection is still open")
+			}
+			c.Close()
+		}
+	}
+}
+
+func TestBudget(t *testing.T) {
+	port := echoServer(t)
+	n := &plan.Network{Allow: allowing([]uint16{port}, "tcp", "a.test"), Hosts: pinned("a.test")}
+	n.Allow[0].MaxUpload = 1 << 20
+	b := newBox(t, n, Options{})
+	var total atomic.Int64
+	for range 3 {
+		c, err := b.dial("tcp", fmt.Sprintf("a.test:%d", port))
+		if err != nil {
+			t.Fatal(err)
+		}
+		go func() {
+			io.CopyN(c, zeros{}, 600<<10)
+			c.(*net.TCPConn).CloseWrite()
+		}()
+		got, _ := io.Copy(io.Discard, c)
+		total.Add(got)
+		c.Close()
+	}
+	b.denied("transfer", "a.test", "max-upload")
+	if total.Load() > 1<<20 {
+		t.Errorf("%d bytes came back", total.Load())
+	}
+	var up int64
+	seen := map[uint64]bool{}
+	b.ended(func(f Flow) bool { seen[f.ID] = true; return len(seen) == 3 })
+	b.mu.Lock()
+	for _, f := range b.flows {
+		if f.Ended {
+			up += f.Up
+		}
+	}
+	b.mu.Unlock()
+	if up != 1<<20 {
+		t.Errorf("%d bytes went up, want all of %d", up, 1<<20)
+	}
+}
+
+// scripted answers questions as told, and counts them.
+type scripted struct {
+	answer Answer
+	hold   bool
+	asked  atomic.Int64
+	last   atomic.Pointer[Question]
+}
+
+func (s *scripted) Ask(ctx context.Context, q Question) Answer {
+	s.asked.Add(1)
+	s.last.Store(&q)
+	if s.hold {
+		<-ctx.Done()
+	}
+	return s.answer
+}
+
+func TestAsk(t *testing.T) {
+	port := echoServer(t)
+	n := &plan.Network{Default: "ask", Hosts: pinned("a.test"), Deny: []plan.NetRule{{Host: "never.test"}}}
+	dial := func(b *box) net.Conn {
+		t.Helper()
+		c, err := b.dial("tcp", fmt.Sprintf("a.test:%d", port))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c
+	}
+	once := &scripted{answer: Answer{Allow: true, Scope: Once}}
+	b := newBox(t, n, Options{Ask: once, Owner: func(_, dst netip.AddrPort) (int, string) { return 42, "/bin/x" }})
+	echoes(t, dial(b))
+	echoes(t, dial(b))
+	if once.asked.Load() != 2 {
+		t.Errorf("asked %d times", once.asked.Load())
+	}
+	if q := *once.last.Load(); q != (Question{Host: "a.test", Port: port, PID: 42, Exe: "/bin/x"}) {
+		t.Errorf("%+v", q)
+	}
+	if f := b.ended(func(f Flow) bool { return f.Host == "a.test" }); f.Rule != "asked" || f.PID != 42 {
+		t.Errorf("%+v", f)
+	}
+	if _, err := b.resolve("never.test"); err == nil {
+		t.Error("a denied name is asked about")
+	}
+
+	session := &scripted{answer: Answer{Allow: true, Scope: Session}}
+	b = newBox(t, n, Options{Ask: session})
+	c := dial(b)
+	if !echoed(c) {
+		t.Fatal("no echo")
+	}
+	echoes(t, dial(b))
+	if session.asked.Load() != 1 {
+		t.Errorf("asked %d times", session.asked.Load())
+	}
+	// The grant outlives a generation that still asks, and not one that denies.
+	if err := b.Swap(n); err != nil || !echoed(c) {
+		t.Error("the grant is gone", err)
+	}
+	if err := b.Swap(&plan.Network{Hosts: n.Hosts, Default: "ask", Deny: []plan.NetRule{{Host: "a.test"}}}); err != nil {
+		t.Fatal(err)
+	}
+	refused(t, c)
+
+	b = newBox(t, n, Options{})
+	refused(t, dial(b))
+	b.denied("nobody to ask")
+
+	// Nobody answers: held for a bounded time, and so many only.
+	silent := &scripted{answer: Answer{Allow: true}, hold: true}
+	b = newBox(t, n, Options{Ask: silent, Limits: Limits{Asks: 2, AskTime: 300 * time.Millisecond}})
+	held := []net.Conn{dial(b), dial(b), dial(b), dial(b)}
+	b.denied("too many connections wait")
+	for _, c := range held {
+		refused(t, c)
+	}
+	b.denied("nobody answered in time")
+}
+
+// screen types what belongs to the question that is shown last.
+type screen struct {
+	answers map[string][]string // by words of the question; each is typed at one showing
+	typed   *io.PipeWriter
+	shown   strings.Builder
+}
+
+func (s *screen) Write(b []byte) (int, error) {
+	s.shown.Write(b)
+	if strings.Contains(string(b), "allow?") {
+		for words, lines := range s.answers {
+			if strings.Contains(string(b), words) && len(lines) > 0 {
+				s.answers[words] = lines[1:]
+				go func() {
+					time.Sleep(50 * time.Millisecond) // a person reads first
+					if lines[0] == "" {
+						s.typed.Close()
+					} else {
+						io.WriteString(s.typed, lines[0]+"\n")
+					}
+				}()
+			}
+		}
+	}
+	return len(b), nil
+}
+
+func TestTerminal(t *testing.T) {
+	in, typed := io.Pipe()
+	s := &screen{typed: typed, answers: map[string][]string{"yes.test port 443": {"what", "Y"}, "session.test": {"s"}, "no.test": {"n"}, "never.test": {"v"}, "end.test": {""}}}
+	a := NewTerminal(in, s)
+	ask := func(host string) Answer {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		return a.Ask(ctx, Question{Host: host, Port: 443, Exe: "/bin/\x1b[2Jx"})
+	}
+	// Lines that were typed before anything was asked.
+	early := make(chan struct{})
+	go func() { io.WriteString(typed, "y\ny\n"); close(early) }()
+	for _, c := range []struct {
+		host string
+		want Answer
+	}{
+		{"silent.test", Answer{Rule: "not answered"}}, {"yes.test", Answer{Allow: true, Scope: Once}}, {"session.test", Answer{Allow: true, Scope: Session}},
+		{"no.test", Answer{Rule: "asked: no"}}, {"never.test", Answer{Scope: Session, Rule: "asked: never"}}, {"end.test", Answer{Rule: "not answered"}}, {"after.test", Answer{Rule: "not answered"}},
+	} {
+		if c.host == "silent.test" {
+			a.start.Do(func() { go a.read() })
+			<-early
+		}
+		if got := ask(c.host); got != c.want {
+			t.Errorf("%s: %+v, want %+v", c.host, got, c.want)
+		}
+	}
+	if strings.ContainsRune(s.shown.String(), '\x1b') {
+		t.Error("a program's name writes to the terminal")
+	}
+}
+
+func TestUDP(t *testing.T) {
+	server, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer server.Close()
+	go func() {
+		buf := make([]byte, 2048)
+		for {
+			n, from, err := server.ReadFrom(buf)
+			if err != nil {
+				return
+			}
+			server.WriteTo(append([]byte("re: "), buf[:n]...), from)
+		}
+	}()
+	port := addrPort(server.LocalAddr()).Port()
+	n := &plan.Network{Allow: allowing([]uint16{port}, "udp", "a.test"), Hosts: pinned("a.test")}
+	socks := UDPSockets(n)
+	if len(socks) != 2 || socks[0].Host != "a.test" || socks[0].Port != port {
+		t.Fatalf("%+v", socks)
+	}
+	b := newBox(t, n, Options{})
+	if a, err := b.resolve("a.test"); err != nil || a != socks[0].Addr.Addr() {
+		t.Errorf("%s, %v: not the socket's address", a, err)
+	}
+	// TCP to the same name and port needs its own rule.
+	c, err := b.dial("tcp", fmt.Sprintf("a.test:%d", port))
+	if err != nil {
+		t.Fatal(err)
+	}
+	refused(t, c)
+
+	inside, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := b.Serve(Listeners{UDP: []net.PacketConn{inside}}); err == nil {
+		t.Error("a socket without a rule is served")
+	}
+	if inside, err = net.ListenPacket("udp", "127.0.0.1:0"); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.Serve(Listeners{UDP: []net.PacketConn{elsewhere{inside, net.UDPAddrFromAddrPort(socks[0].Addr)}}}); err != nil {
+		t.Fatal(err)
+	}
+	client, err := net.Dial("udp", inside.LocalAddr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	for i := range 3 {
+		client.SetDeadline(time.Now().Add(10 * time.Second))
+		fmt.Fprint(client, "hello", i)
+		buf := make([]byte, 100)
+		k, err := client.Read(buf)
+		if err != nil || string(buf[:k]) != fmt.Sprint("re: hello", i) {
+			t.Fatalf("%q %v", buf[:k], err)
+		}
+	}
+	if err := b.Swap(&plan.Network{}); err != nil {
+		t.Fatal(err)
+	}
+	f := b.ended(func(f Flow) bool { return f.Network == "udp" })
+	if f.Up != 18 || f.Down != 30 || f.Reason != "the policy has changed" {
+		t.Errorf("%+v", f)
+	}
+	// Whoever sends now is refused.
+	client.SetDeadline(time.Now().Add(300 * time.Millisecond))
+	fmt.Fprint(client, "again")
+	if _, err := client.Read(make([]byte, 10)); !isTimeout(err) {
+		t.Error("udp goes on:", err)
+	}
+}
+
+// elsewhere is a socket that says to be bound to another address.
+type elsewhere struct {
+	net.PacketConn
+	addr net.Addr
+}
+
+func (e elsewhere) LocalAddr() net.Addr { return e.addr }
