@@ -27,6 +27,8 @@ var allowed = strings.Fields(`
 	github.com/bailey-run/bailey/internal/trust
 	github.com/bmatcuk/doublestar/v4
 	github.com/pelletier/go-toml/v2/unstable github.com/pelletier/go-toml/v2/internal/characters github.com/pelletier/go-toml/v2/internal/parserbridge
+	mvdan.cc/sh/v3/syntax mvdan.cc/sh/v3/fileutil text/tabwriter regexp regexp/syntax
+	github.com/bailey-run/bailey/internal/permission
 	golang.org/x/net/bpf golang.org/x/sys/unix golang.org/x/term
 `)
 
@@ -34,7 +36,6 @@ var allowed = strings.Fields(`
 var heavy = map[string]string{
 	"net":           "70 us at start, with netip and dnsmessage",
 	"text/template": "reflection over its functions at start, and it keeps every exported method alive",
-	"regexp":        "patterns compiled at package level",
 	"crypto/tls":    "half a millisecond of tables",
 	"testing":       "registers flags",
 }

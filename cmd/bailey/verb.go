@@ -46,6 +46,8 @@ func verbs() []entry {
 		{"shell", shellVerb},
 		{"plan", planVerb},
 		{"why", whyVerb},
+		{"check", checkVerb},
+		{"rules", rulesVerb},
 		{"policy", policyVerb},
 		{"trust", trustVerb},
 		{"doctor", doctorVerb},

@@ -19,6 +19,13 @@ func (m *merger) policy() *Policy {
 			}
 			continue
 		}
+		if rules := p.rules(k); rules != nil {
+			*rules = make([]Value[Rule], len(list))
+			for i := range list {
+				(*rules)[i] = value(list[i], list[i].typedRule())
+			}
+			continue
+		}
 		switch k.kind {
 		case kindCaches:
 			p.Files.Caches = make([]Value[Cache], len(list))
@@ -55,6 +62,8 @@ func (m *merger) policy() *Policy {
 			p.Files.Strict = value(e, e.num != 0)
 		case "process.debug":
 			p.Process.Debug = value(e, e.num != 0)
+		case "permissions.delegate":
+			p.Permissions.Delegate = value(e, e.text)
 		}
 	}
 	return p

@@ -15,6 +15,7 @@ const (
 	kindCount                // a positive integer, or "none"
 	kindTime                 // "10m", an integer of seconds, or "none"
 	kindText                 // any string
+	kindProgram              // the path of a program
 	kindTexts                // a list of strings
 	kindProfiles             // a list of built-in profile names
 	kindPaths                // a list of paths, no globs
@@ -24,6 +25,7 @@ const (
 	kindCaches               // a list of paths or {path, env} tables
 	kindVars                 // a table of environment variables
 	kindKeys                 // a list of lockable keys
+	kindRules                // a list of permission rules or {rule, reason, match, not-match} tables
 )
 
 // list reports whether values of this kind add up over the layers. The others
@@ -99,7 +101,7 @@ func lookup(name string) *key {
 // isSection reports whether name is a table that holds keys.
 func isSection(name string) bool {
 	switch name {
-	case "files", "env", "limits", "process", "profile", "managed":
+	case "files", "env", "limits", "process", "permissions", "profile", "managed":
 		return true
 	}
 	return false

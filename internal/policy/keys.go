@@ -53,6 +53,15 @@ var keys = [...]key{
 	{name: "process.debug", kind: kindBool, strict: false,
 		doc: "Debuggers work among the box's own processes (ptrace)."},
 
+	{name: "permissions.deny", kind: kindRules, tightens: true,
+		doc: "What is refused, whatever else says."},
+	{name: "permissions.ask", kind: kindRules, tightens: true,
+		doc: "What a person is asked about, unless it is refused."},
+	{name: "permissions.allow", kind: kindRules,
+		doc: "What passes without a question, unless it is refused or asked about."},
+	{name: "permissions.delegate", kind: kindProgram,
+		doc: "A program that answers in place of a person: JSON on standard input; exit 0 allows, 1 asks, everything else denies."},
+
 	{name: "profile.name", kind: kindText, place: inProfile, doc: "The profile's name."},
 	{name: "profile.description", kind: kindText, place: inProfile, doc: "One sentence about the profile."},
 	{name: "profile.detect", kind: kindTexts, place: inProfile,
@@ -73,11 +82,13 @@ func sectionDoc(section string) string {
 		return "What a box may spend. \"none\" lifts a limit."
 	case "process":
 		return "What processes inside may do to each other."
+	case "permissions":
+		return "What a command, a file, an address or a tool is answered with: allow, ask or deny. Guardrails in front of the walls; an allow lifts none."
 	}
 	return ""
 }
 
 // lockable are the keys that managed.lock may name: the ones that grant.
 func lockable(k *key) bool {
-	return k.kind.list() && !k.tightens && k.place == anywhere
+	return (k.kind.list() && !k.tightens || k.kind == kindProgram) && k.place == anywhere
 }

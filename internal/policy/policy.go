@@ -14,6 +14,8 @@ type Policy struct {
 	Limits   Limits          `json:"limits"`
 	Process  Process         `json:"process"`
 
+	Permissions Permissions `json:"permissions"`
+
 	Layers    []LayerFile `json:"layers"` // what the policy was made of, lowest first
 	Home      string      `json:"home"`   // what ~ stood for
 	Workspace string      `json:"workspace"`
@@ -83,4 +85,22 @@ type Limits struct {
 // Process is what processes inside may do to each other.
 type Process struct {
 	Debug Value[bool] `json:"debug"` // ptrace and process_vm_* among the box's own processes
+}
+
+// Permissions are the rules that answer allow, ask or deny. Package permission
+// says what they mean.
+type Permissions struct {
+	Deny     []Value[Rule] `json:"deny"`
+	Ask      []Value[Rule] `json:"ask"`
+	Allow    []Value[Rule] `json:"allow"`
+	Delegate Value[string] `json:"delegate"` // the program that answers in place of a person; absolute
+}
+
+// Rule is one rule of a list, as it is written.
+type Rule struct {
+	Text     string   `json:"rule"`
+	Reason   string   `json:"reason,omitempty"`    // shown with every answer the rule gives
+	Match    []string `json:"match,omitempty"`     // examples that it must match
+	NotMatch []string `json:"not_match,omitempty"` // examples that it must not match
+	Base     string   `json:"base,omitempty"`      // the directory that a pattern starting with a slash is below
 }

@@ -104,6 +104,18 @@ func (k *key) schema() object {
 				"properties": object{"path": file(pathPattern), "env": text(varPattern)},
 			},
 		}})
+	case kindProgram:
+		return file(programPattern)
+	case kindRules:
+		rule := text(rulePattern)
+		rule["maxLength"] = maxRule
+		return list(object{"anyOf": []object{
+			rule,
+			{
+				"type": "object", "additionalProperties": false, "required": []string{"rule"},
+				"properties": object{"rule": rule, "reason": text(textPattern), "match": list(text(textPattern)), "not-match": list(text(textPattern))},
+			},
+		}})
 	case kindVars:
 		return object{
 			"type": "object", "additionalProperties": text(textPattern),
