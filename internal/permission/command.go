@@ -11,7 +11,7 @@ import (
 const maxSpelled = 32
 
 // call looks at a simple command. Input is its here-document or here-string.
-func (a *analysis) call(c *syntax.CallExpr, input *syntax.Word) {
+func (a *analysis) call(c *syntax.CallExpr, input *syntax.Redirect) {
 	setting := ""
 	for _, as := range c.Assigns {
 		a.assignment(as, len(c.Args) > 0)
@@ -68,7 +68,7 @@ func split(w word) []word {
 }
 
 // spell follows everything that a command with variables in it may become.
-func (a *analysis) spell(cmd *command, input *syntax.Word) {
+func (a *analysis) spell(cmd *command, input *syntax.Redirect) {
 	lists := [][]string{nil}
 	for _, w := range cmd.words {
 		if len(lists)*len(w.alts) > maxSpelled {
@@ -101,7 +101,7 @@ func (a *analysis) spell(cmd *command, input *syntax.Word) {
 	for _, list := range lists {
 		for len(list) > 0 {
 			one := &command{src: cmd.src, wrapped: cmd.wrapped + 1}
-			if one.wrapped > maxWrapped || a.step() {
+			if one.wrapped > maxWrapped || a.weigh(cmd.words) {
 				return
 			}
 			for _, text := range list {
@@ -146,6 +146,9 @@ func (c *command) text() string {
 	if len(c.words) == 1 {
 		return c.words[0].alts[0]
 	}
+	if c.joined != "" {
+		return c.joined
+	}
 	var b strings.Builder
 	for i := range c.words {
 		if i > 0 {
@@ -153,7 +156,8 @@ func (c *command) text() string {
 		}
 		b.WriteString(c.words[i].alts[0])
 	}
-	return b.String()
+	c.joined = b.String()
+	return c.joined
 }
 
 // inside adds the command that the words of cmd from at on are.
@@ -172,7 +176,7 @@ func (a *analysis) inside(cmd *command, at int, more ...word) {
 func (a *analysis) runs(cmd *command, words []word) {
 	in := &command{words: words, src: cmd.src, wrapped: cmd.wrapped + 1}
 	cmd.inner = append(cmd.inner, in)
-	if in.wrapped > maxWrapped || a.step() {
+	if in.wrapped > maxWrapped || a.weigh(words) {
 		in.problem = "there are more commands inside each other than are followed"
 		return
 	}
@@ -185,7 +189,7 @@ func (a *analysis) runs(cmd *command, words []word) {
 }
 
 // lookThrough finds what a command runs beside itself, and which files it opens.
-func (a *analysis) lookThrough(cmd *command, input *syntax.Word) {
+func (a *analysis) lookThrough(cmd *command, input *syntax.Redirect) {
 	name := cmd.name()
 	if name == "" || a.step() {
 		return

@@ -16,7 +16,7 @@ func isShell(name string) bool {
 }
 
 // shellCommand looks into sh -c and its like.
-func (a *analysis) shellCommand(cmd *command, name string, input *syntax.Word) {
+func (a *analysis) shellCommand(cmd *command, name string, input *syntax.Redirect) {
 	isText, stdin, at := false, false, 1
 options:
 	for ; at < len(cmd.words); at++ {
@@ -74,7 +74,7 @@ options:
 			for k := at + 1; k < len(cmd.words); k++ {
 				in := &command{words: cmd.words[k:], src: cmd.src, wrapped: cmd.wrapped + 1}
 				cmd.spelled = append(cmd.spelled, in)
-				if in.wrapped <= maxWrapped && !a.step() {
+				if in.wrapped <= maxWrapped && !a.weigh(in.words) {
 					a.lookThrough(in, nil)
 				}
 			}
@@ -85,8 +85,7 @@ options:
 		a.script(cmd, name, at)
 	case input != nil:
 		cmd.apart = true
-		v := a.parts(input.Parts, true, 0)
-		a.innerText(cmd, word{alts: v.alts, exact: v.exact && len(v.alts) == 1 && !strings.ContainsAny(v.alts[0], allMarks), src: a.source(input)}, name)
+		a.innerText(cmd, a.input(input), name)
 	default:
 		cmd.problem = name + " runs what it reads from its standard input"
 	}
@@ -140,4 +139,69 @@ func orBash(shell string) string {
 		return "bash"
 	}
 	return shell
+}
+
+// input is the text of a here-document or here-string.
+func (a *analysis) input(r *syntax.Redirect) word {
+	var v value
+	switch {
+	case r.Op == syntax.WordHdoc:
+		v = a.parts(r.Word.Parts, false, 0)
+	case r.Hdoc == nil:
+		v = known("")
+	case quotedDelimiter(r.Word):
+		v = known(a.source(r.Hdoc))
+		if lit := r.Hdoc.Lit(); lit != "" {
+			v = known(lit)
+		}
+	default:
+		v = known("")
+		for _, p := range r.Hdoc.Parts {
+			if lit, ok := p.(*syntax.Lit); ok {
+				v = v.join(known(unescapeHeredoc(lit.Value)))
+				continue
+			}
+			v = v.join(a.parts([]syntax.WordPart{p}, true, 0))
+		}
+	}
+	out := word{alts: v.alts, src: a.source(r)}
+	if r.Op == syntax.DashHdoc {
+		out.alts = append([]string(nil), v.alts...)
+		for i, alt := range out.alts {
+			for strings.Contains(alt, "\n\t") {
+				alt = strings.ReplaceAll(alt, "\n\t", "\n")
+			}
+			out.alts[i] = strings.TrimLeft(alt, "\t")
+		}
+	}
+	out.exact = v.exact && len(v.alts) == 1 && !strings.ContainsAny(v.alts[0], allMarks)
+	return out
+}
+
+// quotedDelimiter reports whether the delimiter of a here-document is quoted, so
+// that nothing is expanded in it.
+func quotedDelimiter(w *syntax.Word) bool {
+	for _, p := range w.Parts {
+		if lit, ok := p.(*syntax.Lit); !ok || strings.IndexByte(lit.Value, '\\') >= 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// unescapeHeredoc takes the backslashes away that a here-document does.
+func unescapeHeredoc(s string) string {
+	if strings.IndexByte(s, '\\') < 0 {
+		return s
+	}
+	var b strings.Builder
+	for i := 0; i < len(s); i++ {
+		if s[i] == '\\' && i+1 < len(s) && strings.IndexByte("$`\\\n", s[i+1]) >= 0 {
+			if i++; s[i] == '\n' {
+				continue
+			}
+		}
+		b.WriteByte(s[i])
+	}
+	return b.String()
 }

@@ -42,6 +42,10 @@ func (p *shellPattern) hits(c *command) match {
 	return best
 }
 
+// maxMeetText is the longest command with unknown words in it that is compared in
+// full, in bytes. A longer one may be anything.
+const maxMeetText = 4096
+
 // bareName takes the directory off the first word.
 func bareName(text string) string {
 	name, rest, _ := strings.Cut(text, string(rune(markBreak)))
@@ -64,6 +68,9 @@ func (p *shellPattern) spelled(pattern, text string) match {
 	}
 	if !strings.ContainsAny(text, "\x00\x01\x02\x04") {
 		return no
+	}
+	if len(text) > maxMeetText {
+		return maybe
 	}
 	if meet(pattern, text) || p.open && meet(open, text) {
 		if !strings.ContainsAny(text, "\x00\x04") {

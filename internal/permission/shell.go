@@ -19,7 +19,7 @@ const (
 	maxNesting = 60
 	// maxSteps bounds the words and nodes that are looked at, with everything they
 	// may become. Beyond it the text is asked about.
-	maxSteps = 20000
+	maxSteps = 8000
 	// maxTextDepth is how deep texts inside texts are read (sh -c, eval).
 	maxTextDepth = 3
 	// maxWrapped is how many wrappers around one command are seen through.
@@ -61,6 +61,7 @@ type command struct {
 	look    bool       // allow may look through to inner
 	apart   bool       // what it runs was read as a text of its own: its parts stand beside it
 	setting string     // a variable in front of it that changes it, for allow
+	joined  string     // the words in one string, once asked for
 	wrapped int
 }
 
@@ -214,6 +215,13 @@ func (a *analysis) step() bool {
 		a.note(kindText, short(a.text), "there is more in this than is followed")
 	}
 	return a.tooMuch
+}
+
+// weigh counts a command that another one runs, or may become: as much as it has
+// words. It reports true when there has been too much.
+func (a *analysis) weigh(words []word) bool {
+	a.steps += len(words) / 4
+	return a.step()
 }
 
 // source is the text of a node.

@@ -19,14 +19,14 @@ func (a *analysis) stmt(s *syntax.Stmt) {
 	if s == nil || a.step() {
 		return
 	}
-	var input *syntax.Word // the here-document or here-string
+	var input *syntax.Redirect // the here-document or here-string
 	for _, r := range s.Redirs {
 		a.redirect(r)
 		switch r.Op {
-		case syntax.Hdoc, syntax.DashHdoc:
-			input = r.Hdoc
-		case syntax.WordHdoc:
-			input = r.Word
+		case syntax.Hdoc, syntax.DashHdoc, syntax.WordHdoc:
+			input = r
+		case syntax.RdrIn, syntax.RdrInOut, syntax.DplIn:
+			input = nil // the last one counts
 		}
 	}
 	switch c := s.Cmd.(type) {
@@ -85,17 +85,37 @@ func (a *analysis) stmt(s *syntax.Stmt) {
 	case *syntax.TimeClause:
 		a.stmt(c.Stmt)
 	case *syntax.CoprocClause:
-		a.descend(c.Name)
-		if c.Name != nil {
-			a.setting(c.Name.Lit(), a.source(c.Name), false)
-		}
-		a.stmt(c.Stmt)
+		a.coproc(c)
 	case *syntax.TestDecl:
 		a.strange(c)
 		a.stmt(c.Body)
 	default:
 		a.strange(c)
 	}
+}
+
+// coproc looks at coproc NAME COMMAND. Bash takes a name for one only in front of a
+// compound command; the parser, in front of a redirection too.
+func (a *analysis) coproc(c *syntax.CoprocClause) {
+	a.descend(c.Name)
+	if c.Name == nil {
+		a.stmt(c.Stmt)
+		return
+	}
+	a.setting(c.Name.Lit(), a.source(c.Name), false)
+	call, simple := c.Stmt.Cmd.(*syntax.CallExpr)
+	if c.Stmt.Cmd != nil && !simple {
+		a.stmt(c.Stmt)
+		return
+	}
+	whole := &syntax.CallExpr{Args: []*syntax.Word{c.Name}}
+	if simple {
+		whole.Assigns, whole.Args = call.Assigns, append(whole.Args, call.Args...)
+	}
+	again := *c.Stmt
+	again.Cmd = whole
+	a.stmt(&again)
+	a.note(kindText, a.source(c), "which word is the command is not certain")
 }
 
 func (a *analysis) strange(n syntax.Node) {

@@ -243,6 +243,13 @@ func (a *analysis) parts(parts []syntax.WordPart, quoted bool, depth int) value 
 	if !quoted && openBracket(parts) {
 		return unknown(string(markRun)) // a bracket that is closed in a later part
 	}
+	var b strings.Builder // what is known so far, apart from out
+	exact := true
+	flush := func() {
+		out = out.join(value{[]string{b.String()}, exact})
+		b.Reset()
+		exact = true
+	}
 	for i, p := range parts {
 		var v value
 		switch p := p.(type) {
@@ -270,8 +277,15 @@ func (a *analysis) parts(parts []syntax.WordPart, quoted bool, depth int) value 
 		default:
 			v = unknown(string(markSplit))
 		}
+		if len(v.alts) == 1 {
+			b.WriteString(v.alts[0])
+			exact = exact && v.exact
+			continue
+		}
+		flush()
 		out = out.join(v)
 	}
+	flush()
 	return out
 }
 

@@ -123,7 +123,7 @@ func (a *analysis) optionText(cmd *command, w *wrapper, value string, at int) {
 }
 
 // maxSuffixes bounds how many words of a wrapper are tried as the command.
-const maxSuffixes = 24
+const maxSuffixes = 16
 
 // anySuffix takes every word from at on for the command, because the options in
 // front of it are not known. Nothing of it counts for an allow rule.
@@ -149,12 +149,12 @@ func (a *analysis) anySuffix(cmd *command, w *wrapper, at int) {
 		}
 		in := &command{words: cmd.words[i:], src: cmd.src, wrapped: cmd.wrapped + 1}
 		cmd.spelled = append(cmd.spelled, in)
-		if in.wrapped > maxWrapped || a.step() {
+		if in.wrapped > maxWrapped || a.weigh(in.words) {
 			cmd.problem = "there are more commands inside each other than are followed"
 			return
 		}
 		if name := in.name(); name != "" && (isShell(name) || findWrapper(name) != nil || runsOthers(name)) {
-			if in.wrapped > 3 {
+			if in.wrapped > 2 {
 				cmd.problem = "there are more commands inside each other than are followed"
 				return
 			}
