@@ -13,16 +13,6 @@ import (
 	"github.com/bailey-run/bailey/internal/policy"
 )
 
-// Verdict is the answer of a decision.
-type Verdict string
-
-// The verdicts.
-const (
-	Allow Verdict = "allow"
-	Ask   Verdict = "ask" // a person decides
-	Deny  Verdict = "deny"
-)
-
 // Decision is what a box may do with one thing, and what says so. The names are
 // those of the decision events in docs/events.md.
 type Decision struct {

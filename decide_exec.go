@@ -6,13 +6,38 @@ import (
 	"path"
 	"strings"
 
+	"mvdan.cc/sh/v3/syntax"
+
 	"github.com/bailey-run/bailey/internal/host"
 	"github.com/bailey-run/bailey/internal/plan"
 )
 
-// ruling asks the rules about commands. There are none yet: the walls decide
-// alone. A rule may deny, or ask, what the walls allow, and never the other way.
-func (p *Plan) ruling([]string) (Decision, bool) { return Decision{}, false }
+// ruling asks the rules about commands. A rule may deny, or ask, what the walls
+// allow, and never the other way. What no rule names is not its business: whether
+// a person is asked then, the approval policy says, to whoever calls the tool.
+func (p *Plan) ruling(words []string) (Decision, bool) {
+	text := make([]string, len(words))
+	for i, w := range words {
+		q, err := syntax.Quote(w, syntax.LangBash)
+		if err != nil {
+			return Decision{Verdict: Deny, Why: "the command cannot be written down: " + err.Error()}, true
+		}
+		text[i] = q
+	}
+	var ruled *ToolPart
+	d := p.Policy().CheckShell(strings.Join(text, " "), "")
+	for i, part := range d.Parts {
+		if part.Rule != "" && part.Verdict != Allow && (ruled == nil || part.Verdict == Deny && ruled.Verdict != Deny) {
+			ruled = &d.Parts[i]
+		}
+	}
+	if ruled == nil {
+		return Decision{}, false
+	}
+	r := Decision{Verdict: ruled.Verdict, Why: ruled.Reason, Hint: ruled.Change}
+	r.from(ruled.Rule, ruled.From)
+	return r, true
+}
 
 // exec decides whether the box may start a program: what a rule says, whether
 // the program is there, and whether it may be executed.

@@ -8,7 +8,11 @@ import (
 )
 
 // Policy is an effective policy: every layer merged, every value with its source.
-type Policy struct{ p *policy.Policy }
+type Policy struct {
+	p   *policy.Policy
+	dir string // where a relative path of a call starts
+	lazyRules
+}
 
 // Finding is a value of a policy that is legal and still hardly what a person
 // meant.
@@ -17,7 +21,7 @@ type Finding = policy.Finding
 // LoadPolicy makes the effective policy, without looking at what this machine can
 // hold.
 func LoadPolicy(cfg Config) (*Policy, error) {
-	facts, err := layers.Look(cfg.Dir)
+	facts, err := layers.Collect(cfg.Dir)
 	if err != nil {
 		return nil, err
 	}
@@ -25,7 +29,7 @@ func LoadPolicy(cfg Config) (*Policy, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Policy{p}, nil
+	return &Policy{p: p, dir: facts.StartDir}, nil
 }
 
 // Text prints the policy for people, one value a line with its source. Values of

@@ -28,6 +28,8 @@ var allowed = strings.Fields(`
 	github.com/bailey-run/bailey/internal/attempt github.com/bailey-run/bailey/internal/expect github.com/bailey-run/bailey/internal/junit
 	github.com/bmatcuk/doublestar/v4
 	github.com/pelletier/go-toml/v2/unstable github.com/pelletier/go-toml/v2/internal/characters github.com/pelletier/go-toml/v2/internal/parserbridge
+	mvdan.cc/sh/v3/syntax mvdan.cc/sh/v3/fileutil text/tabwriter regexp regexp/syntax
+	github.com/bailey-run/bailey/internal/permission
 	golang.org/x/net/bpf golang.org/x/sys/unix golang.org/x/term
 `)
 
@@ -49,7 +51,6 @@ var gateNeeds = strings.Fields(`
 // heavy are packages that somebody will want one day, with what they cost.
 var heavy = map[string]string{
 	"text/template": "reflection over its functions at start, and it keeps every exported method alive",
-	"regexp":        "patterns compiled at package level",
 	"testing":       "registers flags",
 }
 

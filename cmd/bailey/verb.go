@@ -47,6 +47,8 @@ func verbs() []entry {
 		{"plan", planVerb},
 		{"why", whyVerb},
 		{"test", testVerb},
+		{"check", checkVerb},
+		{"rules", rulesVerb},
 		{"policy", policyVerb},
 		{"trust", trustVerb},
 		{"doctor", doctorVerb},

@@ -14,6 +14,7 @@ import (
 
 	"github.com/bailey-run/bailey/internal/host"
 	"github.com/bailey-run/bailey/internal/linux"
+	"github.com/bailey-run/bailey/internal/permission"
 	"github.com/bailey-run/bailey/internal/plan"
 	"github.com/bailey-run/bailey/internal/policy"
 	"github.com/bailey-run/bailey/internal/trust"
@@ -22,7 +23,7 @@ import (
 // Look finds out about the machine and about the place where a box starts ("" is
 // the current directory): all but the paths that depend on the policy.
 func Look(dir string) (*plan.Facts, error) {
-	facts, err := collect(dir)
+	facts, err := Collect(dir)
 	if err != nil {
 		return nil, err
 	}
@@ -30,7 +31,8 @@ func Look(dir string) (*plan.Facts, error) {
 	return facts, nil
 }
 
-func collect(dir string) (*plan.Facts, error) {
+// Collect is Look without the kernel, which a policy does not depend on.
+func Collect(dir string) (*plan.Facts, error) {
 	if strings.IndexByte(dir, 0) >= 0 {
 		return nil, fmt.Errorf("start in %s: %w", plan.Show(dir), fs.ErrInvalid)
 	}
@@ -67,7 +69,38 @@ func Load(facts *plan.Facts, flags policy.Overrides) (*policy.Policy, error) {
 	if store.err != nil {
 		err = store.err // it also explains why a file is not trusted
 	}
-	return pol, err
+	return checked(pol, err)
+}
+
+// LoadAlone makes the policy that one file says, with nothing but the built-in
+// profiles below it.
+func LoadAlone(facts *plan.Facts, file string) (*policy.Policy, error) {
+	if !filepath.IsAbs(file) {
+		file = filepath.Join(facts.StartDir, file)
+	}
+	return checked(policy.Load(policy.LoadInput{
+		Files:     []policy.File{{Layer: policy.LayerUser, Path: file, Required: true}},
+		ReadFile:  Read,
+		Home:      facts.Home,
+		StartDir:  facts.StartDir,
+		Workspace: facts.Workspace.Root,
+		Names:     facts.Workspace.Names,
+		Private:   private(facts),
+	}))
+}
+
+// checked refuses a policy with a rule that cannot be read, or whose examples
+// fail.
+func checked(pol *policy.Policy, err error) (*policy.Policy, error) {
+	if err != nil {
+		return nil, err
+	}
+	if rules := &pol.Permissions; len(rules.Deny)+len(rules.Ask)+len(rules.Allow) > 0 {
+		if _, err := permission.New(pol); err != nil {
+			return nil, err
+		}
+	}
+	return pol, nil
 }
 
 // Files are the policy files that Load would read, those that do not exist too.
@@ -166,7 +199,7 @@ type Project struct {
 
 // FindProject finds the project's policy files.
 func FindProject(dir string) (*Project, error) {
-	facts, err := collect(dir)
+	facts, err := Collect(dir)
 	if err != nil {
 		return nil, err
 	}

@@ -137,3 +137,10 @@ func class(e string, c byte) bool {
 	}
 	return in != not
 }
+
+// Glob matches one component of a path against one component of a pattern, as
+// the rules of this package do. CheckGlob must have accepted the pattern.
+func Glob(pattern, component string) bool { return glob(pattern, []byte(component)) }
+
+// CheckGlob says what is wrong with one component of a pattern.
+func CheckGlob(pattern string) error { return checkGlob(pattern) }

@@ -24,6 +24,13 @@ func (m *merger) policy() *Policy {
 			}
 			continue
 		}
+		if rules := p.rules(k); rules != nil {
+			*rules = make([]Value[Rule], len(list))
+			for i := range list {
+				(*rules)[i] = value(list[i], list[i].typedRule())
+			}
+			continue
+		}
 		switch k.kind {
 		case kindCaches:
 			p.Files.Caches = make([]Value[Cache], len(list))
@@ -80,6 +87,8 @@ func (m *merger) policy() *Policy {
 			p.Network.Upstream = value(e, e.text)
 		case "process.debug":
 			p.Process.Debug = value(e, e.num != 0)
+		case "permissions.delegate":
+			p.Permissions.Delegate = value(e, e.text)
 		}
 	}
 	return p

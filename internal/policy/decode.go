@@ -23,7 +23,8 @@ type entry struct {
 	key  *key
 	text string // the word, path, pattern or name
 	num  int64  // the number of a limit; 1 for true
-	aux  string // kindVars: the value; kindCaches: the variable
+	aux  string // kindVars: the value; kindCaches: the variable; kindRules: the base directory
+	rule *extra // kindRules: what a table says beside the rule
 	from Source
 }
 
@@ -100,7 +101,7 @@ func decode(parser *unstable.Parser, layer Layer, file string, content []byte, a
 			case known && table == "network.hosts":
 				d.pin(node)
 			case element >= 0:
-				d.cacheField(element, node)
+				d.elementField(element, node)
 			case known:
 				d.keyValue(table, node)
 			}
@@ -157,8 +158,8 @@ func (d *decoder) recordName(r *record) string {
 	return e.key.name
 }
 
-// arrayHeader starts a new element of a list of tables: files.caches, network.allow
-// or network.deny.
+// arrayHeader starts a new element of a list of tables: files.caches, a network
+// rule or a permission rule.
 func (d *decoder) arrayHeader(node *unstable.Node) (int, *record) {
 	path, from, ok := d.path("", node.Key())
 	if !ok || !d.define(path, from, seenElements) {
@@ -175,7 +176,7 @@ func (d *decoder) arrayHeader(node *unstable.Node) (int, *record) {
 	case k.kind == kindAllow || k.kind == kindRefuse:
 		r := d.newRecord(k, "", from)
 		return r.entry, r
-	case k.kind != kindCaches:
+	case k.kind != kindCaches && k.kind != kindRules:
 		d.wrongType(k, from, "a list of tables")
 		return -1, nil
 	}
@@ -183,13 +184,22 @@ func (d *decoder) arrayHeader(node *unstable.Node) (int, *record) {
 	return len(d.doc.entries) - 1, nil
 }
 
-// cacheField reads one line below [[files.caches]].
-func (d *decoder) cacheField(element int, node *unstable.Node) {
+// elementField reads one line below [[files.caches]] and its like.
+func (d *decoder) elementField(element int, node *unstable.Node) {
 	e := &d.doc.entries[element]
 	path, from, ok := d.path(e.key.name, node.Key())
 	if ok && d.defineBelow(e.key.name, path, from) {
-		d.cachePart(e, strings.TrimPrefix(path, e.key.name+"."), from, node.Value())
+		d.elementPart(e, strings.TrimPrefix(path, e.key.name+"."), from, node.Value())
 	}
+}
+
+// elementPart reads one field of an element that is a table.
+func (d *decoder) elementPart(e *entry, field string, from Source, value *unstable.Node) {
+	if e.key.kind == kindRules {
+		d.rulePart(e, field, from, value)
+		return
+	}
+	d.cachePart(e, field, from, value)
 }
 
 // cachePart reads path or env of a cache.
@@ -335,10 +345,10 @@ func (d *decoder) elements(k *key, from Source, value *unstable.Node) {
 				}
 				d.doc.entries = append(d.doc.entries, e)
 			}
-		case item.Kind == unstable.InlineTable && k.kind == kindCaches:
-			d.cache(k, item)
 		case item.Kind == unstable.InlineTable && (k.kind == kindAllow || k.kind == kindRefuse):
 			d.inline(d.newRecord(k, "", from), k.name, item)
+		case item.Kind == unstable.InlineTable && (k.kind == kindCaches || k.kind == kindRules):
+			d.element(k, item)
 		default:
 			if item.Raw.Length > 0 {
 				from = d.source(int(item.Raw.Offset))
@@ -351,8 +361,8 @@ func (d *decoder) elements(k *key, from Source, value *unstable.Node) {
 	}
 }
 
-// cache reads one {path = …, env = …} of files.caches.
-func (d *decoder) cache(k *key, item *unstable.Node) {
+// element reads one inline table of a list, as in {path = …, env = …}.
+func (d *decoder) element(k *key, item *unstable.Node) {
 	e := entry{key: k, from: d.source(int(item.Raw.Offset))}
 	fields := make(map[string]bool, 2)
 	for it := item.Children(); it.Next(); {
@@ -365,7 +375,7 @@ func (d *decoder) cache(k *key, item *unstable.Node) {
 			continue
 		}
 		fields[path] = true
-		d.cachePart(&e, strings.TrimPrefix(path, k.name+"."), from, it.Node().Value())
+		d.elementPart(&e, strings.TrimPrefix(path, k.name+"."), from, it.Node().Value())
 	}
 	d.doc.entries = append(d.doc.entries, e)
 }
@@ -376,8 +386,12 @@ func (d *decoder) finish() {
 		return
 	}
 	for i := range d.doc.entries {
-		if e := &d.doc.entries[i]; e.key.kind == kindCaches && e.text == "" {
+		switch e := &d.doc.entries[i]; {
+		case e.text != "":
+		case e.key.kind == kindCaches:
 			d.fail(e.from, e.key.name, "a cache needs a path", `write {path = "~/…"}`, "")
+		case e.key.kind == kindRules:
+			d.fail(e.from, e.key.name, "a rule needs its text", `write {rule = "Bash(rm *)"}`, "")
 		}
 	}
 	d.finishRecords()
@@ -502,7 +516,7 @@ func describe(kind unstable.Kind) string {
 // String names the kind in a sentence.
 func (k kind) String() string {
 	switch k {
-	case kindEnum, kindText:
+	case kindEnum, kindText, kindProgram:
 		return "a string"
 	case kindBool:
 		return "true or false"
@@ -524,6 +538,8 @@ func (k kind) String() string {
 		return "a table of host names and addresses"
 	case kindSecrets:
 		return "a table of secrets"
+	case kindRules:
+		return "a list of rules or {rule, reason, match, not-match} tables"
 	}
 	return "a list of strings"
 }

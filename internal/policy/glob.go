@@ -129,3 +129,13 @@ func alternatives(text string) []string {
 	}
 	return list
 }
+
+// Alternatives writes out every {a,b} of a gitignore-like pattern. It reports
+// false for a pattern that is not valid, or that stands for too many.
+func Alternatives(pattern string) ([]string, bool) {
+	if !validGlob(pattern) {
+		return nil, false
+	}
+	list := alternatives(pattern)
+	return list, len(list) <= maxAlternatives
+}

@@ -15,6 +15,7 @@ const (
 	kindCount                // a positive integer, or "none"
 	kindTime                 // "10m", an integer of seconds, or "none"
 	kindText                 // any string
+	kindProgram              // the path of a program
 	kindTexts                // a list of strings
 	kindProfiles             // a list of built-in profile names
 	kindPaths                // a list of paths, no globs
@@ -29,6 +30,7 @@ const (
 	kindPins                 // a table of host names and their addresses
 	kindSecrets              // tables of secrets, by name
 	kindKeys                 // a list of lockable keys
+	kindRules                // a list of permission rules or {rule, reason, match, not-match} tables
 )
 
 // list reports whether values of this kind add up over the layers. The others
@@ -111,7 +113,7 @@ func isTable(name string) bool { return name == "env.set" || name == "network.ho
 // isSection reports whether name is a table that holds keys.
 func isSection(name string) bool {
 	switch name {
-	case "files", "env", "limits", "process", "network", "secrets", "profile", "managed":
+	case "files", "env", "limits", "process", "network", "secrets", "permissions", "profile", "managed":
 		return true
 	}
 	return false

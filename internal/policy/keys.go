@@ -72,6 +72,14 @@ var keys = [...]key{
 
 	{name: "secrets", kind: kindSecrets,
 		doc: "Secrets that the gate puts into requests to their hosts; the box sees placeholders."},
+	{name: "permissions.deny", kind: kindRules, tightens: true,
+		doc: "What is refused, whatever else says."},
+	{name: "permissions.ask", kind: kindRules, tightens: true,
+		doc: "What a person is asked about, unless it is refused."},
+	{name: "permissions.allow", kind: kindRules,
+		doc: "What passes without a question, unless it is refused or asked about."},
+	{name: "permissions.delegate", kind: kindProgram,
+		doc: "A program that answers in place of a person: JSON on standard input; exit 0 allows, 1 asks, everything else denies."},
 
 	{name: "profile.name", kind: kindText, place: inProfile, doc: "The profile's name."},
 	{name: "profile.description", kind: kindText, place: inProfile, doc: "One sentence about the profile."},
@@ -95,11 +103,13 @@ func sectionDoc(section string) string {
 		return "The network gate. Without a grant there is no network."
 	case "process":
 		return "What processes inside may do to each other."
+	case "permissions":
+		return "What a command, a file, an address or a tool is answered with: allow, ask or deny. Guardrails in front of the walls; an allow lifts none."
 	}
 	return ""
 }
 
 // lockable are the keys that managed.lock may name: the ones that grant.
 func lockable(k *key) bool {
-	return k.kind.list() && !k.tightens && k.place == anywhere
+	return (k.kind.list() && !k.tightens || k.kind == kindProgram) && k.place == anywhere
 }

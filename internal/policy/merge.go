@@ -142,6 +142,9 @@ func (m *merger) fail(e *entry, problem, hint string) {
 
 // loosens reports whether an entry gives more than the layers below do.
 func (m *merger) loosens(e *entry) bool {
+	if e.key.kind == kindProgram {
+		return true // it is run outside the box, and may allow
+	}
 	if e.key.kind.list() {
 		if e.key.tightens {
 			return false
@@ -170,7 +173,8 @@ func (m *merger) put(e *entry) {
 	switch i := m.find(e); {
 	case i >= 0 && (e.key.kind == kindVars || e.key.kind == kindPins || e.key.kind == kindSecrets):
 		m.entries[at][i] = e
-	case i < 0:
+	case i < 0, e.key.kind == kindRules && m.entries[at][i].aux != e.aux:
+		// The same rule in two directories may mean two things.
 		if m.known[at] != nil {
 			m.known[at][e.text] = len(m.entries[at])
 		}
@@ -233,6 +237,10 @@ func (m *merger) managed(docs []*document) {
 			continue
 		}
 		now := m.entries[at]
+		if ceiling.key.kind == kindProgram {
+			m.put(ceiling) // who answers is no matter of more or less: the owner says
+			continue
+		}
 		switch {
 		case len(now) == 0, now[0].from.Layer == LayerBuiltin && ceiling.key.rank(now[0]) > ceiling.key.rank(ceiling):
 			m.put(ceiling)

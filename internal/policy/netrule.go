@@ -41,15 +41,15 @@ const (
 // readOnlyMethods are those that change nothing (RFC 9110 section 9.2.1).
 func readOnlyMethods() []string { return []string{"GET", "HEAD", "OPTIONS"} }
 
-// maxRule bounds the one-line form, in bytes.
-const maxRule = 8192
+// maxNetRule bounds the one-line form, in bytes.
+const maxNetRule = 8192
 
 // netRulePattern is what the JSON Schema says of it.
 const netRulePattern = `^[^\s#]+( +[a-z-]+(=[^\s#]+)?)*( +#.*)?$`
 
 // ParseNetRule reads the one-line form.
 func ParseNetRule(text string) (r NetRule, problem, hint string) {
-	if len(text) > maxRule {
+	if len(text) > maxNetRule {
 		return r, "the rule is longer than any rule can be", ""
 	}
 	if strings.IndexFunc(text, func(c rune) bool { return c < ' ' || c == 0x7f }) >= 0 {

@@ -16,6 +16,8 @@ type Policy struct {
 	Network  Network                  `json:"network"`
 	Secrets  map[string]Value[Secret] `json:"secrets"`
 
+	Permissions Permissions `json:"permissions"`
+
 	Layers    []LayerFile `json:"layers"` // what the policy was made of, lowest first
 	Home      string      `json:"home"`   // what ~ stood for
 	Workspace string      `json:"workspace"`
@@ -98,4 +100,22 @@ type Network struct {
 	Hosts     map[string]Value[string] `json:"hosts"`     // name to addresses, with commas
 	Resolver  Value[string]            `json:"resolver"`
 	Upstream  Value[string]            `json:"upstream"` // "env", "none", or a URL
+}
+
+// Permissions are the rules that answer allow, ask or deny. Package permission
+// says what they mean.
+type Permissions struct {
+	Deny     []Value[Rule] `json:"deny"`
+	Ask      []Value[Rule] `json:"ask"`
+	Allow    []Value[Rule] `json:"allow"`
+	Delegate Value[string] `json:"delegate"` // the program that answers in place of a person; absolute
+}
+
+// Rule is one rule of a list, as it is written.
+type Rule struct {
+	Text     string   `json:"rule"`
+	Reason   string   `json:"reason,omitempty"`    // shown with every answer the rule gives
+	Match    []string `json:"match,omitempty"`     // examples that it must match
+	NotMatch []string `json:"not_match,omitempty"` // examples that it must not match
+	Base     string   `json:"base,omitempty"`      // the directory that a pattern starting with a slash is below
 }

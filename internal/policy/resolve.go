@@ -28,6 +28,10 @@ func resolve(doc *document, where *places) []*Error {
 				more.text = text
 				extra = append(extra, more)
 			}
+		case kindRules:
+			e.aux = where.base
+		case kindProgram:
+			e.text, _, problem, hint = where.anchor(e.text, plain)
 		case kindEtc:
 			if !validGlob(e.text) {
 				problem = "\"" + e.text + "\" is not a valid pattern"

@@ -29,6 +29,12 @@ func (p *Policy) rows() []row {
 			}
 			continue
 		}
+		if rules := p.rules(k); rules != nil {
+			for i := range *rules {
+				add(k, (*rules)[i].V.show(), (*rules)[i].From, true)
+			}
+			continue
+		}
 		if n := p.number(k); n != nil {
 			e := entry{key: k, num: n.V}
 			add(k, e.show(), n.From, n.Set)
@@ -69,6 +75,8 @@ func (p *Policy) rows() []row {
 			}
 		case "process.debug":
 			add(k, strconv.FormatBool(p.Process.Debug.V), p.Process.Debug.From, p.Process.Debug.Set)
+		case "permissions.delegate":
+			add(k, p.Permissions.Delegate.V, p.Permissions.Delegate.From, p.Permissions.Delegate.Set)
 		case "files.caches":
 			for _, v := range p.Files.Caches {
 				text := v.V.Path

@@ -182,6 +182,8 @@ func (e *entry) setText(text string) (problem, hint string) {
 		e.num = 0
 	case kindBool:
 		return "expected true or false, not a string", "write it without quotes"
+	case kindProgram:
+		return checkProgram(text)
 	case kindText:
 		if strings.IndexByte(text, 0) >= 0 {
 			return "a NUL byte is not allowed", ""

@@ -118,6 +118,18 @@ func (k *key) schema() object {
 		fields["hosts"] = object{"type": "array", "minItems": 1, "items": text(`^[^\s#:]+$`)}
 		return object{"type": "object", "propertyNames": object{"pattern": `^[A-Za-z0-9_-]{1,64}$`},
 			"additionalProperties": object{"type": "object", "additionalProperties": false, "required": []string{"source", "hosts"}, "properties": fields}}
+	case kindProgram:
+		return file(programPattern)
+	case kindRules:
+		rule := text(rulePattern)
+		rule["maxLength"] = maxRule
+		return list(object{"anyOf": []object{
+			rule,
+			{
+				"type": "object", "additionalProperties": false, "required": []string{"rule"},
+				"properties": object{"rule": rule, "reason": text(textPattern), "match": list(text(textPattern)), "not-match": list(text(textPattern))},
+			},
+		}})
 	case kindVars:
 		return object{
 			"type": "object", "additionalProperties": text(textPattern),

@@ -43,6 +43,8 @@ func (k *key) check() func(string) (problem, hint string) {
 		return checkDeny
 	case kindPorts:
 		return checkPort
+	case kindRules:
+		return checkRule
 	}
 	return checkText
 }

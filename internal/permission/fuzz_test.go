@@ -1,0 +1,124 @@
+package permission
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/bailey-run/bailey/internal/policy"
+)
+
+// seeds are texts that have been hard for somebody.
+func seeds() []string {
+	return []string{
+		"ls -la", "git status && npm test", "rm -rf /", `$'\x72m' x`, "${x:-rm} y", "r{m,x} y", "/bin/r? x", "{a..z}{a..z}{a..z}",
+		"sh -c 'sh -c \"sh -c \\\"rm x\\\"\"'", "x=y; y=x; echo $((x))", "eval \"$x\"", "cat <<E\n$(rm x)\nE", "echo ${a[${b[${c[d]}]}]}",
+		"((((((((1))))))))", "$((((((1))))))", "`echo \\`echo rm\\``", "a=$a$a; b=$a$a; c=$b$b; d=$c$c; $d", "find . -exec rm {} \\; -exec ls {} +",
+		"xargs -I {} sh -c 'rm {}'", "env -S 'a b c' -S x", "timeout 1 timeout 1 timeout 1 timeout 1 rm", "sed '1e rm' f", "awk 'BEGIN{system(\"rm\")}'",
+		"f() { f; }; f", "[[ -v a[$(rm)] ]]", "git -c alias.x='!rm' x", "case a in a) ;; esac", "for ((;;)); do :; done", "coproc x { ls; }", "select i in a; do :; done",
+		"echo \"${x@P}\"", "trap 'rm x' EXIT", "alias a='rm x'", "cat <(ls) >(tee)", "<<< x cat", "a+=(b [c]=d)", "declare -A a=([$(x)]=1)", "[[ a =~ (b|c) ]]", "!(a|b)", "[a-z]*[!b]?",
+		"tmux new 'rm x' 'rm y'", "npx -c 'rm x'", "docker run -it x sh -c 'rm y'", "ssh h 'rm x; ls'", "su -c 'rm x'", "{,,,,}{,,,,}{,,,,}", "~root/x", "echo ~", "> ~/x", "cd /tmp && cat < x", "\\\nls", "#", "", " ", "\n",
+	}
+}
+
+// maxTime is far above what any text should take on a busy machine, and far below
+// what work that grows with a power of the length would.
+const maxTime = 5 * time.Second
+
+// FuzzCheck holds that no text makes the analysis panic or run away, that every
+// answer is one, and that one more deny rule never makes it weaker.
+func FuzzCheck(f *testing.F) {
+	for _, s := range seeds() {
+		f.Add(s, "bash")
+		f.Add(s, "sh")
+	}
+	f.Add("ls", "zsh")
+	f.Add("${(e)x}", "zsh")
+	f.Add("ls", "fish")
+	free := rules(f, "allow Bash\napproval on-request")
+	strict := rules(f, "allow Bash\ndeny Bash(rm *)\ndeny Read(.env)\nask Bash(git push *)\napproval on-request")
+	f.Fuzz(func(t *testing.T, text, shell string) {
+		begin := time.Now()
+		call := Call{Tool: "Bash", Input: Input{Command: text, Shell: shell}}
+		a, b := free.Check(call, here), strict.Check(call, here)
+		if took := time.Since(begin); took > maxTime {
+			t.Errorf("%d bytes took %v", len(text), took)
+		}
+		if b.Verdict.strength() < a.Verdict.strength() {
+			t.Errorf("with a deny rule more it is %s, before it was %s", b.Verdict, a.Verdict)
+		}
+		worst := Allow
+		for _, p := range b.Parts {
+			if p.Verdict.strength() > worst.strength() {
+				worst = p.Verdict
+			}
+		}
+		if worst != b.Verdict {
+			t.Errorf("the decision is %s, and its strongest part %s", b.Verdict, worst)
+		}
+		if again := strict.Check(call, here); again.Verdict != b.Verdict || again.Reason != b.Reason {
+			t.Errorf("two answers: %s and %s", b.Reason, again.Reason)
+		}
+	})
+}
+
+// FuzzRule holds that a rule is read or refused, and that one that is read can be
+// asked.
+func FuzzRule(f *testing.F) {
+	for _, s := range []string{"Bash(rm *)", "Bash(a:*)", "Read(//etc/**)", "Edit(/x/{a,b})", "WebFetch(domain:*.x.org)", "mcp__a__b", "Agent(x)", "Bash('a b' \"*\")", "Read(~/[a-z]*)", "Bash(* -v)", "Read(**)", "Read([!a]b\\*)"} {
+		f.Add(s, "rm -rf x", "a/b")
+	}
+	f.Fuzz(func(t *testing.T, text, command, file string) {
+		for _, list := range [...]Verdict{Deny, Ask, Allow} {
+			r, err := parseRule(list, text, "/home/ann/app", "/home/ann")
+			if err != nil {
+				continue
+			}
+			s := &Set{approval: policy.Untrusted, rules: []*rule{r}, bare: true, parsers: newParsers()}
+			s.Check(Call{Tool: "Bash", Input: Input{Command: command}}, here)
+			s.Check(Call{Tool: "Read", Input: Input{Path: file}}, here)
+			s.Check(Call{Tool: "Edit", Input: Input{Path: file}}, here)
+			s.Check(Call{Tool: "WebFetch", Input: Input{URL: file}}, here)
+		}
+	})
+}
+
+// FuzzCall holds that a line of check --stdin is read or refused.
+func FuzzCall(f *testing.F) {
+	f.Add([]byte(`{"tool":"Bash","input":{"command":"ls"}}`))
+	f.Add([]byte(`{"tool":"Read","input":{"file_path":"x"}}`))
+	f.Add([]byte(`{"tool":"Bash","input":{"command":"ls","command":"rm"}}`))
+	f.Add([]byte(`[]`))
+	s := rules(f, "deny Bash(rm *)\napproval on-request")
+	f.Fuzz(func(t *testing.T, line []byte) {
+		c, err := ParseCall(line)
+		if err != nil {
+			return
+		}
+		if c.Tool == "Bash" && strings.HasPrefix(c.Input.Command, "rm ") {
+			if d := s.Check(c, here); d.Verdict == Allow {
+				t.Errorf("%s is allowed", line)
+			}
+		}
+	})
+}
+
+// TestWork holds that a text of the greatest length is answered in bounded time,
+// whatever it is made of.
+func TestWork(t *testing.T) {
+	s := rules(t, "allow Bash\ndeny Bash(rm *)\ndeny Read(.env)\nask Bash(* push *)\napproval on-request")
+	for _, piece := range []string{
+		"(", "((", "$((", "$(", "{", "`", "[[ ", "${a:-", "\"$(", "a;", "a|", "a&&", "$x", "$x ", "x=$x ", "x=$x;", "{a,b}", "{a,b} ", "{1..9}", "r* ", "rm ", "sh -c ", "env ", "timeout 1 ", "xargs ", "<<E\n", "'", "\"", "\\", "$'\\x72'", "a=(", "a[", "[a", "!(", "eval ", "tmux a ", "docker ", "-", "- ", "* ", "if a;then ", "f(){ ", "case a in a)", "x=y;y=x;$x$y;", "c=$c$c;$c$c$c;", "((x=", "$((x+", "git -c a=b ", "find -exec a ", "a<b ", "a>$x ", "cd $x;cat y;", "cd a;", "sed e ", "\xc3\xa4", "\n",
+	} {
+		text := strings.Repeat(piece, maxText/len(piece))
+		for _, shell := range []string{"bash", "sh"} {
+			begin := time.Now()
+			s.Check(Call{Tool: "Bash", Input: Input{Command: text, Shell: shell}}, here)
+			if took := time.Since(begin); took > maxTime {
+				t.Errorf("%q in %s: %v", piece, shell, took)
+			} else if took > 200*time.Millisecond {
+				t.Logf("%q in %s: %v", piece, shell, took)
+			}
+		}
+	}
+}

@@ -1,0 +1,249 @@
+package permission
+
+import "strings"
+
+// program says which options of a program execute or write. An allow rule with a
+// star does not cover them, unless it names them. Lists have blanks between; long
+// options match when they are abbreviated, short ones inside a cluster.
+type program struct {
+	names string // several programs may share one entry; "git log" is a subcommand
+	bad   string // options that execute or write, or have others read from a file
+	takes string // options with a value in the next word
+	same  string // options that mean the same: "-f=--force"
+	safe  bool   // apart from bad ones, it only reads: allowed under untrusted
+	whole bool   // options are whole words with one dash, as find's
+	most  int    // the most operands for which it only reads; 0 for any number
+
+	// look says what else about the arguments runs or writes, "" for nothing.
+	look func(args []word) string
+
+	reads  string // "all", "rest" (all but the first) operands are files that are read
+	writes string // "all", "rest", "last" operands are files that are written
+}
+
+// findProgram returns the entry of a command and the arguments behind its name,
+// or behind its subcommand; nil for a program that no table names.
+func findProgram(words []word) (p *program, args []word) {
+	if len(words) == 0 || !words[0].exact {
+		return nil, nil
+	}
+	name := baseName(words[0].alts[0])
+	p = lookupProgram(name)
+	args = words[1:]
+	if p == nil {
+		return nil, nil
+	}
+	if at := subcommand(p, words); at > 0 {
+		if sub := lookupProgram(name + " " + words[at].alts[0]); sub != nil {
+			return sub, words[at+1:]
+		}
+	}
+	return p, args
+}
+
+func lookupProgram(name string) *program {
+	for _, family := range [...][]program{textPrograms[:], filePrograms[:], systemPrograms[:], gitPrograms[:], buildPrograms[:]} {
+		for i := range family {
+			if family[i].names == name {
+				return &family[i]
+			}
+			if strings.IndexByte(name, ' ') < 0 && strings.IndexByte(family[i].names, ',') > 0 && among(family[i].names, name) {
+				return &family[i]
+			}
+		}
+	}
+	return nil
+}
+
+// among reports whether a word is one of a list with commas between.
+func among(list, word string) bool {
+	for one := range strings.SplitSeq(list, ",") {
+		if one == word {
+			return true
+		}
+	}
+	return false
+}
+
+// subcommand is the index of the first word that is no option; 0 for none, or one
+// that is not known.
+func subcommand(p *program, words []word) int {
+	for i := 1; i < len(words); i++ {
+		if !words[i].exact {
+			return 0
+		}
+		text := words[i].alts[0]
+		if len(text) < 2 || text[0] != '-' {
+			return i
+		}
+		if p != nil && listed(p.takes, text) {
+			i++
+		}
+	}
+	return 0
+}
+
+// badOption returns the first option that executes or writes, "" for none.
+func (p *program) badOption(args []word) string {
+	if p.bad == "" {
+		return ""
+	}
+	for i := 0; i < len(args); i++ {
+		w := &args[i]
+		text := w.alts[0]
+		if text == "" {
+			continue
+		}
+		if !w.exact && strings.IndexByte(allMarks, text[0]) >= 0 {
+			return w.src // it may become an option
+		}
+		if text == "--" && !p.whole {
+			return ""
+		}
+		if text[0] != '-' && !(text[0] == '+' && strings.Contains(p.bad, "+")) || len(text) == 1 {
+			continue
+		}
+		if !w.exact && (len(text) < 3 || text[1] != '-' || strings.IndexAny(text, allMarks) < strings.IndexByte(text+"=", '=')) {
+			return w.src
+		}
+		if bad := p.isBad(text); bad != "" {
+			return bad
+		}
+		if listed(p.takes, text) {
+			i++
+		}
+	}
+	return ""
+}
+
+func (p *program) isBad(text string) string {
+	name, _, _ := strings.Cut(text, "=")
+	if p.whole {
+		if listed(p.bad, name) || listed(p.bad, text) {
+			return name
+		}
+		return ""
+	}
+	if strings.HasPrefix(text, "--") {
+		for bad := range strings.FieldsSeq(p.bad) {
+			if strings.HasPrefix(bad, "--") && strings.HasPrefix(bad, name) {
+				return bad // abbreviated, or the option itself
+			}
+		}
+		return ""
+	}
+	if listed(p.bad, text) {
+		return text
+	}
+	for i := 1; i < len(text); i++ {
+		one := text[:1] + text[i:i+1]
+		if listed(p.bad, one) {
+			return one
+		}
+		if listed(p.takes, one) {
+			return "" // the rest is its value
+		}
+	}
+	return ""
+}
+
+// operands are the arguments that are no options.
+func (p *program) operands(args []word) []word { return operandsOf(args, p.takes, p.whole) }
+
+func operandsOf(args []word, takes string, whole bool) []word {
+	var out []word
+	for i := 0; i < len(args); i++ {
+		w := args[i]
+		text := w.alts[0]
+		switch {
+		case w.exact && text == "--" && !whole:
+			return append(out, args[i+1:]...)
+		case w.exact && len(text) > 1 && text[0] == '-':
+			if listed(takes, text) {
+				i++
+			}
+		default:
+			out = append(out, w)
+		}
+	}
+	return out
+}
+
+// readOnly reports whether a command only reads, by the built-in list.
+func readOnly(words []word) bool {
+	p, args := findProgram(words)
+	if p == nil || !p.safe {
+		return false
+	}
+	if name := words[0].alts[0]; name != baseName(name) && !systemPath(name) {
+		return false
+	}
+	if strings.IndexByte(p.names, ' ') > 0 {
+		// The options in front of a subcommand are the program's.
+		whole := lookupProgram(baseName(words[0].alts[0]))
+		before := words[1 : len(words)-len(args)-1]
+		if whole.badOption(before) != "" || whole.look != nil && whole.look(before) != "" {
+			return false
+		}
+	}
+	if p.badOption(args) != "" || p.look != nil && p.look(args) != "" {
+		return false
+	}
+	return p.most == 0 || len(p.operands(args)) <= p.most
+}
+
+// systemPath reports whether a program lies where only the owner of the machine
+// puts programs.
+func systemPath(name string) bool {
+	for _, dir := range [...]string{"/bin/", "/usr/bin/", "/sbin/", "/usr/sbin/"} {
+		if rest, ok := strings.CutPrefix(name, dir); ok {
+			return rest != "" && strings.IndexByte(rest, '/') < 0
+		}
+	}
+	return false
+}
+
+// sameOption reports whether two options mean the same to a program.
+func (p *program) sameOption(a, b string) bool {
+	if a == b {
+		return true
+	}
+	if strings.HasPrefix(a, "--") && len(b) > 2 && strings.HasPrefix(a, b) {
+		return true // b is an abbreviation
+	}
+	if p == nil {
+		return false
+	}
+	for group := range strings.FieldsSeq(p.same) {
+		hasA, hasB := false, false
+		for one := range strings.SplitSeq(group, "=") {
+			hasA = hasA || one == a
+			hasB = hasB || one == b || strings.HasPrefix(one, "--") && len(b) > 2 && strings.HasPrefix(one, b)
+		}
+		if hasA && hasB {
+			return true
+		}
+	}
+	return false
+}
+
+// files notes the files that a command's operands are, so that the rules for Read
+// and Edit see them.
+func (a *analysis) files(cmd *command, name string) {
+	p, args := findProgram(cmd.words)
+	if p == nil || p.reads == "" && p.writes == "" {
+		return
+	}
+	list := p.operands(args)
+	for i, w := range list {
+		last := i == len(list)-1 && i > 0
+		switch {
+		case p.writes == "all", p.writes == "rest" && i > 0, p.writes == "last" && last:
+			a.accesses = append(a.accesses, access{true, w, cmd.src})
+		case p.reads == "all", p.reads == "rest" && i > 0:
+			a.accesses = append(a.accesses, access{false, w, cmd.src})
+		}
+	}
+}
+
+func splitNames(names string) []string { return strings.Split(names, ",") }

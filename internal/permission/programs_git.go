@@ -1,0 +1,190 @@
+package permission
+
+import "strings"
+
+// git and its subcommands. What a repository's own configuration makes git run,
+// the box guards by content (internal/name); what is here are the options that
+// make git run or write something.
+var gitPrograms = [...]program{
+	{names: "git", takes: "-C -c --git-dir --work-tree --namespace --exec-path --config-env --super-prefix --attr-source --list-cmds",
+		bad: "--exec-path --config-env --git-dir --work-tree -p --paginate --namespace --attr-source", look: gitLook},
+	{names: "git status", safe: true},
+	{names: "git diff", safe: true, bad: "--output --ext-diff --textconv -O --no-index", takes: "-S -G --color --stat --diff-filter -U"},
+	{names: "git log", safe: true, bad: "--output --ext-diff --textconv -O --show-signature", takes: "-S -G -n -L --author --grep --since --until --format --pretty --date"},
+	{names: "git show", safe: true, bad: "--output --ext-diff --textconv -O --show-signature", takes: "-S -G -n --format --pretty"},
+	{names: "git blame", safe: true, bad: "--contents --textconv --output -S --ignore-revs-file", takes: "-L"},
+	{names: "git shortlog", safe: true, bad: "--output"},
+	{names: "git rev-parse", safe: true, bad: "--parseopt --sq-quote"},
+	{names: "git rev-list", safe: true, bad: "--use-bitmap-index --output"},
+	{names: "git ls-files", safe: true, takes: "-x -X", bad: "-X --exclude-from"},
+	{names: "git ls-tree", safe: true},
+	{names: "git cat-file", safe: true, bad: "--textconv --filters"},
+	{names: "git describe", safe: true},
+	{names: "git merge-base", safe: true},
+	{names: "git name-rev", safe: true},
+	{names: "git for-each-ref", safe: true},
+	{names: "git show-ref", safe: true},
+	{names: "git count-objects", safe: true},
+	{names: "git check-ignore", safe: true},
+	{names: "git check-attr", safe: true},
+	{names: "git diff-tree", safe: true, bad: "--output --ext-diff --textconv -O"},
+	{names: "git diff-index", safe: true, bad: "--output --ext-diff --textconv -O"},
+	{names: "git diff-files", safe: true, bad: "--output --ext-diff --textconv -O"},
+	{names: "git grep", safe: true, bad: "-O --open-files-in-pager --ext-grep --textconv -f"},
+	{names: "git branch", safe: true, bad: "-d -D --delete -m -M --move -c -C --copy -f --force -u --set-upstream-to --unset-upstream --edit-description --create-reflog --track -t --set-upstream", look: gitListing, same: "-D=--delete -d=--delete -f=--force -M=--move"},
+	{names: "git tag", safe: true, bad: "-d --delete -a --annotate -s --sign -u --local-user -f --force -m --message -F --file -e --edit -v --verify --create-reflog --cleanup --trailer", look: gitListing, same: "-d=--delete -f=--force"},
+	{names: "git remote", safe: true, look: gitRemote},
+	{names: "git stash", safe: true, look: gitStash},
+	{names: "git worktree", safe: true, look: gitList},
+	{names: "git reflog", safe: true, look: gitReflog, bad: "--output --ext-diff --textconv"},
+	{names: "git config", safe: true, look: gitConfig, bad: "-e --edit --add --unset --unset-all --replace-all --rename-section --remove-section -f --file --blob"},
+	{names: "git version", safe: true},
+	{names: "git push", same: "-f=--force -d=--delete -n=--dry-run -u=--set-upstream", bad: "--receive-pack --exec --repo -o --push-option", takes: "-o --push-option --repo --receive-pack --exec"},
+	{names: "git commit", same: "-a=--all -n=--no-verify -m=--message -F=--file", takes: "-m -F -C -c -t --message --file --author --date --template"},
+	{names: "git add", same: "-A=--all -f=--force -u=--update -p=--patch", takes: "--chmod --pathspec-from-file"},
+	{names: "git fetch", bad: "--upload-pack", same: "-f=--force -a=--append -p=--prune", takes: "-o --server-option --depth"},
+	{names: "git pull", bad: "--upload-pack -s --strategy -x", same: "-f=--force -r=--rebase", takes: "-s -X --strategy"},
+	{names: "git clone", bad: "-u --upload-pack -c --config --template --separate-git-dir --reference --bundle-uri", takes: "-b -o -u -c -j --branch --origin --depth --config"},
+	{names: "git ls-remote", bad: "--upload-pack --exec"},
+	{names: "git rebase", bad: "-x --exec -s --strategy -i --interactive --edit-todo", takes: "-x -s -X --exec --onto"},
+	{names: "git merge", bad: "-s --strategy", takes: "-m -F -s -X"},
+	{names: "git reset", same: "-q=--quiet -p=--patch"},
+	{names: "git clean", same: "-f=--force -n=--dry-run -q=--quiet -i=--interactive", takes: "-e --exclude"},
+	{names: "git checkout", same: "-f=--force -B=-b", takes: "-b -B --conflict"},
+	{names: "git switch", same: "-f=--force=--discard-changes -C=--force-create -c=--create"},
+	{names: "git rm", same: "-f=--force", writes: "all"},
+	{names: "git bisect", bad: "--term-old", look: gitBisect},
+	{names: "git difftool", bad: "-x --extcmd -t --tool --tool-help"},
+	{names: "git mergetool", bad: "-t --tool"},
+	{names: "git archive", bad: "--exec -o --output --remote --add-file --add-virtual-file"},
+	{names: "git submodule", look: gitForeach},
+	{names: "git filter-branch", look: always},
+}
+
+func always([]word) string { return "it runs commands" }
+
+// gitLook judges git's own options, in front of the subcommand: -c sets
+// configuration, much of which is run.
+func gitLook(args []word) string {
+	for i := 0; i+1 < len(args); i++ {
+		if args[i].alts[0] == "-c" && !harmlessSetting(args[i+1]) {
+			return "-c " + args[i+1].src + " changes what git runs"
+		}
+		if args[i].alts[0] == "-C" {
+			i++
+			if !args[i].exact {
+				return "which repository is meant is not known"
+			}
+		}
+	}
+	for _, w := range args {
+		if strings.HasPrefix(w.alts[0], "-c") && len(w.alts[0]) > 2 {
+			return "-c changes what git runs"
+		}
+	}
+	return ""
+}
+
+// harmlessSetting reports whether a setting given with git -c runs nothing.
+func harmlessSetting(w word) bool {
+	if !w.exact {
+		return false
+	}
+	key, value, _ := strings.Cut(strings.ToLower(w.alts[0]), "=")
+	switch key {
+	case "core.pager":
+		return value == "cat" || value == ""
+	case "core.fsmonitor", "core.usebuiltinfsmonitor":
+		return value == "false" || value == "0"
+	case "core.hookspath":
+		return value == "/dev/null"
+	case "core.quotepath", "core.autocrlf", "core.safecrlf", "core.abbrev", "core.precomposeunicode", "commit.gpgsign", "tag.gpgsign", "gc.auto", "init.defaultbranch",
+		"protocol.version", "diff.renames", "diff.renamelimit", "diff.algorithm", "log.showsignature", "status.showuntrackedfiles", "push.default", "pull.rebase", "fetch.prune", "rebase.autosquash":
+		return value != "" && !strings.HasPrefix(value, "!") && key != "log.showsignature" || value == "false"
+	}
+	return strings.HasPrefix(key, "user.") || strings.HasPrefix(key, "color.") || strings.HasPrefix(key, "advice.") || strings.HasPrefix(key, "column.")
+}
+
+// gitListing allows git branch and git tag without a name to make.
+func gitListing(args []word) string {
+	listing := false
+	for _, w := range args {
+		if !w.exact {
+			return "it may make something"
+		}
+		switch w.alts[0] {
+		case "-l", "--list", "--contains", "--no-contains", "--merged", "--no-merged", "--points-at":
+			listing = true
+		}
+		if w.alts[0] == "" || w.alts[0][0] != '-' {
+			if !listing {
+				return "it makes something"
+			}
+		}
+	}
+	return ""
+}
+
+func first(args []word) string {
+	if len(args) == 0 {
+		return ""
+	}
+	if !args[0].exact {
+		return "?"
+	}
+	return args[0].alts[0]
+}
+
+func gitRemote(args []word) string {
+	switch first(args) {
+	case "", "-v", "--verbose", "get-url":
+		return ""
+	}
+	return "it changes or reaches a remote"
+}
+
+func gitStash(args []word) string {
+	if first(args) == "list" {
+		return ""
+	}
+	return "it changes the stash"
+}
+
+func gitList(args []word) string {
+	if first(args) == "list" {
+		return ""
+	}
+	return "it changes the work trees"
+}
+
+func gitReflog(args []word) string {
+	switch f := first(args); {
+	case f == "" || f == "show" || f == "exists" || strings.HasPrefix(f, "-"):
+		return ""
+	}
+	return "it changes the reflog"
+}
+
+func gitConfig(args []word) string {
+	switch first(args) {
+	case "--get", "--get-all", "--get-regexp", "--list", "-l", "get", "list":
+		return ""
+	}
+	return "it changes the configuration"
+}
+
+func gitBisect(args []word) string {
+	if first(args) == "run" {
+		return "it runs a command"
+	}
+	return ""
+}
+
+func gitForeach(args []word) string {
+	for _, w := range args {
+		if !w.exact || w.alts[0] == "foreach" {
+			return "it runs a command"
+		}
+	}
+	return ""
+}

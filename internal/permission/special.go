@@ -1,0 +1,419 @@
+package permission
+
+import "strings"
+
+// runner is an option of a program whose value is run.
+type runner struct {
+	names   string // programs, with commas between
+	options string
+	cut     string // what stands in front of the command in the value
+	words   bool   // the value is a program and not a shell text
+}
+
+// runners are the options that deny looks into.
+var runners = [...]runner{
+	{names: "sort", options: "--compress-program", words: true},
+	{names: "rg", options: "--pre --hostname-bin", words: true},
+	{names: "tar,gtar,bsdtar", options: "--checkpoint-action", cut: "exec="},
+	{names: "tar,gtar,bsdtar", options: "-I --use-compress-program --to-command -F --info-script --new-volume-script --rsh-command --rmt-command"},
+	{names: "cpio", options: "--rsh-command"},
+	{names: "rsync", options: "-e --rsh --rsync-path"},
+	{names: "split", options: "--filter"},
+	{names: "zip", options: "-TT --unzip-command"},
+	{names: "man", options: "-P --pager -H --html"},
+	{names: "scp,sftp", options: "-S", words: true},
+	{names: "ssh,scp,sftp,rsync", options: "-o", cut: "ProxyCommand="},
+	{names: "nc,ncat,netcat", options: "-e -c --exec --sh-exec"},
+	{names: "git", options: "-x --exec --extcmd --upload-pack --receive-pack --open-files-in-pager --tree-filter --index-filter --msg-filter --commit-filter --parent-filter --env-filter --tag-name-filter --setup --exec-path"},
+	{names: "go", options: "-exec -toolexec -vettool"},
+	{names: "gcc,g++,cc,clang", options: "-wrapper"},
+	{names: "npm,pnpm", options: "--script-shell", words: true},
+	{names: "wget", options: "--use-askpass", words: true},
+	{names: "sdiff", options: "--diff-program", words: true},
+	{names: "gdb", options: "-ex --eval-command -iex", cut: "shell "},
+	{names: "gdb", options: "-ex --eval-command -iex", cut: "!"},
+	{names: "vi,vim,nvim,ex,view", options: "-c --cmd", cut: "!"},
+	{names: "vi,vim,nvim,ex,view", options: "-c --cmd", cut: ":!"},
+	{names: "make,gmake", options: "--eval"},
+	{names: "bat,batcat", options: "--pager"},
+	{names: "ag,ack", options: "--pager"},
+}
+
+// special looks into programs that run something without being wrappers.
+func (a *analysis) special(cmd *command, name string) {
+	switch name {
+	case "find", "gfind":
+		a.find(cmd)
+	case "fd", "fdfind":
+		for i, w := range cmd.words {
+			switch text := w.alts[0]; {
+			case text == "-x" || text == "-X" || text == "--exec" || text == "--exec-batch":
+				a.found(cmd, cmd.words[i+1:])
+				return
+			case strings.HasPrefix(text, "--exec=") || strings.HasPrefix(text, "--exec-batch="):
+				_, value, _ := strings.Cut(text, "=")
+				a.found(cmd, append([]word{static(value)}, cmd.words[i+1:]...))
+				return
+			}
+		}
+	case "xargs", "gxargs":
+		a.xargs(cmd)
+		return
+	case "git":
+		a.git(cmd)
+	case "awk", "gawk", "mawk", "nawk":
+		for _, w := range cmd.words[1:] {
+			if text := w.alts[0]; strings.Contains(text, "system") || strings.ContainsAny(text, "|@") || strings.Contains(text, "getline") {
+				cmd.problem = "the program may run something"
+				a.quotedTexts(text)
+			}
+		}
+	case "sed", "gsed":
+		for _, w := range cmd.words[1:] {
+			if text := w.alts[0]; sedRuns(text) {
+				cmd.problem = "the script may run something"
+				if i := strings.IndexByte(text, 'e'); i >= 0 {
+					a.shellText(strings.TrimSpace(text[i+1:]), "sh")
+				}
+			}
+		}
+	case "perl", "python", "python2", "python3", "ruby", "node", "nodejs", "php", "lua", "tclsh", "deno", "bun", "osascript", "guile", "R", "Rscript", "julia", "emacs", "sqlite3", "psql", "mysql", "ed", "ftp", "socat":
+		for _, w := range cmd.words[1:] {
+			if text := w.alts[0]; callsOut(text) {
+				cmd.problem = "the code in it may run other programs"
+				a.quotedTexts(text)
+			}
+		}
+	case "ip":
+		for i, w := range cmd.words {
+			if w.alts[0] == "exec" {
+				a.inside(cmd, min(i+2, len(cmd.words)))
+			}
+		}
+	}
+	for i := range runners {
+		if r := &runners[i]; among(r.names, name) {
+			a.runner(cmd, r)
+		}
+	}
+}
+
+// runner reads the values of the options that r names.
+func (a *analysis) runner(cmd *command, r *runner) {
+	for i, w := range cmd.words[1:] {
+		text := w.alts[0]
+		if len(text) < 2 || text[0] != '-' {
+			continue
+		}
+		name, value, has := strings.Cut(text, "=")
+		hit := false
+		for option := range strings.FieldsSeq(r.options) {
+			switch {
+			case name == option, strings.HasPrefix(option, "--") && len(name) > 3 && strings.HasPrefix(option, name):
+				hit = true
+			case len(option) == 2 && strings.HasPrefix(text, option) && !strings.HasPrefix(text, "--"):
+				hit, has, value = true, true, text[2:]
+			case len(option) == 2 && text[1] != '-' && text[len(text)-1] == option[1]:
+				hit, has = true, false // the last of a cluster
+			}
+			if hit {
+				break
+			}
+		}
+		if !hit {
+			continue
+		}
+		run := word{alts: []string{value}, exact: w.exact}
+		if !has || value == "" {
+			if i+2 >= len(cmd.words) {
+				continue
+			}
+			run = cmd.words[i+2]
+		}
+		if r.cut != "" {
+			rest, ok := strings.CutPrefix(run.alts[0], r.cut)
+			if !ok {
+				if at := strings.Index(run.alts[0], r.cut); at >= 0 {
+					rest, ok = run.alts[0][at+len(r.cut):], true
+				}
+			}
+			if !ok {
+				continue
+			}
+			run = word{alts: []string{rest}, exact: run.exact}
+		}
+		cmd.problem = name + " of " + cmd.name() + " runs a command"
+		if !r.words {
+			a.innerText(cmd, run, "sh")
+			continue
+		}
+		cmd.spelled = append(cmd.spelled, &command{words: []word{run}, src: cmd.src, wrapped: cmd.wrapped + 1})
+	}
+}
+
+// find looks at what -exec and its like run.
+func (a *analysis) find(cmd *command) {
+	for i := 1; i < len(cmd.words); i++ {
+		switch cmd.words[i].alts[0] {
+		case "-exec", "-execdir", "-ok", "-okdir":
+		default:
+			if !cmd.words[i].exact && strings.IndexAny(cmd.words[i].alts[0], "\x00\x04") == 0 && cmd.problem == "" && i > 1 {
+				// It may be -exec, and what follows a command.
+				in := &command{words: cmd.words[i+1:], src: cmd.src, wrapped: cmd.wrapped + 1}
+				if len(in.words) > 0 {
+					cmd.spelled = append(cmd.spelled, in)
+				}
+			}
+			continue
+		}
+		end := i + 1
+		for end < len(cmd.words) && cmd.words[end].alts[0] != ";" && !(cmd.words[end].alts[0] == "+" && cmd.words[end-1].alts[0] == "{}") {
+			end++
+		}
+		a.found(cmd, cmd.words[i+1:end])
+		i = end
+	}
+}
+
+// found adds a command that is run for what is found: {} is not known.
+func (a *analysis) found(cmd *command, words []word) {
+	out := make([]word, len(words))
+	for i, w := range words {
+		for _, place := range [...]string{"{}", "{/}", "{//}", "{.}", "{/.}"} {
+			if strings.Contains(w.alts[0], place) {
+				w = word{alts: []string{strings.ReplaceAll(w.alts[0], place, "./"+string(rune(markUnknown)))}, src: w.src}
+				if i == 0 {
+					w.alts[0] = string(rune(markUnknown))
+				}
+			}
+		}
+		out[i] = w
+	}
+	if len(out) > 0 {
+		a.runs(cmd, out)
+	}
+}
+
+// xargs looks at the command that is given more words.
+func (a *analysis) xargs(cmd *command) {
+	w := wrapper{name: "xargs", values: "-a --arg-file -d --delimiter -E -I -i -L -l --max-lines -n --max-args -P --max-procs -s --max-chars --process-slot-var --replace", flags: "-0 --null -e --eof -o --open-tty -p --interactive -r --no-run-if-empty -t --verbose -x --exit"}
+	at, replace, look := 1, "", true
+	for at < len(cmd.words) {
+		one := cmd.words[at]
+		text := one.alts[0]
+		if !one.exact {
+			cmd.problem = "an option of xargs is not known before it runs"
+			a.anySuffix(cmd, &w, at)
+			return
+		}
+		if text == "--" {
+			at++
+			break
+		}
+		if len(text) < 2 || text[0] != '-' {
+			break
+		}
+		name, value, has := strings.Cut(text, "=")
+		kind, rest := w.option(text)
+		switch {
+		case text == "-i" || text == "-l" || text == "-e" || text == "--replace" || text == "--max-lines" || text == "--eof" ||
+			(strings.HasPrefix(text, "-i") || strings.HasPrefix(text, "-l") || strings.HasPrefix(text, "-e")) && !strings.HasPrefix(text, "--"):
+			// An old option, whose value is joined to it or not there.
+			if text[1] == 'i' || text == "--replace" {
+				replace = "{}"
+				if len(text) > 2 && text[1] == 'i' {
+					replace = text[2:]
+				}
+			}
+			at++
+		case kind == 'v' && !has && rest == "":
+			if text == "-I" && at+1 < len(cmd.words) {
+				replace = cmd.words[at+1].alts[0]
+			}
+			look = look && text != "-a" && text != "--arg-file"
+			at += 2
+		case kind == 'v':
+			if strings.HasPrefix(text, "-I") {
+				replace = text[2:]
+			} else if name == "--replace" {
+				replace = value
+			}
+			look = look && !strings.HasPrefix(text, "-a") && !strings.HasPrefix(text, "--arg")
+			at++
+		case kind == 'f':
+			at++
+		default:
+			cmd.problem = "the option " + text + " of xargs is not understood"
+			a.anySuffix(cmd, &w, at)
+			return
+		}
+	}
+	if at >= len(cmd.words) {
+		return // echo
+	}
+	words := append([]word(nil), cmd.words[at:]...)
+	added := word{alts: []string{string(rune(markSplit))}, src: "(standard input)"}
+	if replace == "" {
+		words = append(words, added)
+	}
+	for i := range words {
+		if replace != "" && strings.Contains(words[i].alts[0], replace) {
+			words[i] = word{alts: []string{strings.ReplaceAll(words[i].alts[0], replace, string(rune(markUnknown)))}, src: words[i].src}
+		}
+	}
+	if name := baseName(words[0].alts[0]); isShell(name) || name == "env" || findWrapper(name) != nil && len(words) < 3 {
+		cmd.problem = "what xargs runs is not known before it runs"
+	}
+	if cmd.reach == 0 {
+		cmd.reach = at
+	}
+	a.runs(cmd, words)
+	cmd.look = look
+}
+
+// git looks at what git's settings, aliases and subcommands run.
+func (a *analysis) git(cmd *command) {
+	words := cmd.words
+	for i := 1; i < len(words); i++ {
+		text := words[i].alts[0]
+		switch {
+		case text == "-c" && i+1 < len(words):
+			a.gitSetting(cmd, words[i+1])
+		case strings.HasPrefix(text, "-c") && strings.Contains(text, "=") && len(text) > 2:
+			a.gitSetting(cmd, word{alts: []string{text[2:]}, exact: words[i].exact, src: words[i].src})
+		case strings.HasPrefix(text, "--config-env"):
+			cmd.problem = "what " + text + " sets is not known"
+		case strings.HasPrefix(text, "ext::"):
+			cmd.problem = "an address of this kind runs a command"
+			a.shellText(strings.TrimPrefix(text, "ext::"), "sh")
+		case text == "foreach":
+			for i++; i < len(words) && strings.HasPrefix(words[i].alts[0], "-"); i++ {
+			}
+			if i < len(words) {
+				a.innerText(cmd, joined(words[i:]), "sh")
+			}
+			cmd.problem = orElse(cmd.problem, "git runs a command in each submodule")
+		case text == "run" && i > 1 && words[i-1].alts[0] == "bisect":
+			a.inside(cmd, i+1)
+		case text == "config":
+			for _, w := range words[i+1:] {
+				if runsSetting(w.alts[0]) {
+					cmd.problem = "git runs what this setting says"
+				}
+			}
+			for _, w := range words[i+1:] {
+				if strings.HasPrefix(w.alts[0], "!") {
+					a.shellText(w.alts[0][1:], "sh")
+				}
+			}
+		}
+	}
+}
+
+func orElse(s, t string) string {
+	if s != "" {
+		return s
+	}
+	return t
+}
+
+func (a *analysis) gitSetting(cmd *command, w word) {
+	if harmlessSetting(w) {
+		return
+	}
+	cmd.problem = "-c changes what git runs"
+	if _, value, ok := strings.Cut(w.alts[0], "="); ok {
+		a.innerText(cmd, word{alts: []string{strings.TrimPrefix(value, "!")}, exact: w.exact}, "sh")
+	}
+}
+
+// runsSetting reports whether git runs the value of a setting.
+func runsSetting(key string) bool {
+	key = strings.ToLower(key)
+	switch key {
+	case "core.pager", "core.editor", "sequence.editor", "core.sshcommand", "core.fsmonitor", "core.hookspath", "core.askpass", "core.gitproxy", "core.alternaterefscommand", "core.attributesfile", "core.worktree", "diff.external", "gpg.program", "credential.helper", "init.templatedir", "uploadpack.packobjectshook", "interactive.difffilter", "web.browser":
+		return true
+	}
+	for _, prefix := range [...]string{"alias.", "pager.", "include", "browser.", "man.", "hook.", "url.", "protocol."} {
+		if strings.HasPrefix(key, prefix) {
+			return true
+		}
+	}
+	for _, suffix := range [...]string{".cmd", ".command", ".textconv", ".driver", ".clean", ".smudge", ".process", ".program", ".helper", ".path", ".vcs", ".uploadpack", ".receivepack", ".proxy"} {
+		if strings.HasSuffix(key, suffix) {
+			return true
+		}
+	}
+	return false
+}
+
+// callsOut reports whether code in another language looks as if it ran programs.
+func callsOut(code string) bool {
+	for _, sign := range [...]string{"system", "popen", "Popen", "subprocess", "exec", "spawn", "`", "qx", "child_process", "Runtime", ".shell", "\\!", "\\\\!", "%x", "IO.", "Open3", "pty", "fork", "EXEC:", "SYSTEM:"} {
+		if strings.Contains(code, sign) {
+			return true
+		}
+	}
+	return false
+}
+
+// maxQuoted bounds how many quoted texts of a foreign program are read.
+const maxQuoted = 16
+
+// quotedTexts reads the quoted parts of a program in another language as shell
+// text, for what is refused in them.
+func (a *analysis) quotedTexts(code string) {
+	for _, q := range [...]byte{'"', '\'', '`', '('} {
+		rest, end := code, q
+		if q == '(' {
+			end = ')'
+		}
+		for range maxQuoted {
+			i := strings.IndexByte(rest, q)
+			if i < 0 {
+				break
+			}
+			rest = rest[i+1:]
+			j := strings.IndexByte(rest, end)
+			if j < 0 {
+				break
+			}
+			if text := rest[:j]; strings.TrimSpace(text) != "" {
+				a.quiet(text)
+			}
+			rest = rest[j:]
+		}
+	}
+}
+
+// quiet reads a text that may be no shell text at all: only the commands in it
+// count.
+func (a *analysis) quiet(text string) {
+	notes := len(a.notes)
+	a.shellText(text, "sh")
+	if !a.tooMuch {
+		a.notes = a.notes[:notes]
+	}
+}
+
+// sedRuns reports whether a word looks like a script of sed with the command e, or
+// with the flag e of s.
+func sedRuns(text string) bool {
+	return strings.IndexByte(text, 'e') >= 0 && !strings.HasPrefix(text, "-") && looksSed(text) && !plainSed(text)
+}
+
+// looksSed reports whether a word may be a script and not the name of a file.
+func looksSed(text string) bool {
+	for i := range len(text) {
+		switch c := text[i]; {
+		case isDigit(c), strings.IndexByte("$,!~+ \t\n;{", c) >= 0:
+		case c == 'e' && (i+1 == len(text) || text[i+1] == ' ' || text[i+1] == '\n' || i > 0):
+			return true
+		case c == '/', c == 's' && i+1 < len(text) && !isLetter(text[i+1]) && !isDigit(text[i+1]) && text[i+1] != '.':
+			return true
+		default:
+			return strings.Contains(text, ";e") || strings.Contains(text, "\ne") || strings.Contains(text, "; e")
+		}
+	}
+	return false
+}

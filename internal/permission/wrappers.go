@@ -1,0 +1,95 @@
+package permission
+
+import "strings"
+
+// wrapper is a program that runs the command in its arguments. Lists have blanks
+// between.
+type wrapper struct {
+	name   string
+	values string // options with a value: joined, or the next word
+	flags  string // options without one
+	text   string // options whose value is a shell text
+	skip   int    // words in front of the command, as the time of timeout
+	assign bool   // NAME=VALUE may stand in front of the command
+	look   bool   // an allow rule for the command looks through this one
+	joined bool   // the words are joined to a shell text, as watch and ssh do
+	after  string // the command starts behind this word, as in poetry run
+	unsure bool   // where the command starts is not sure: any word may be it
+}
+
+// wrappers are the programs that deny looks through; allow looks through the
+// marked ones, with the options that are named here alone. Further down are
+// programs whose options are not told here: each word of theirs may be the
+// command.
+var wrappers = [...]wrapper{
+	{name: "timeout", values: "-k --kill-after -s --signal", flags: "-f -p -v --foreground --preserve-status --verbose", skip: 1, look: true},
+	{name: "time", values: "-f --format -o --output", flags: "-p -v -a -q --verbose --portability", look: true},
+	{name: "nice", values: "-n --adjustment", look: true},
+	{name: "nohup", look: true},
+	{name: "stdbuf", values: "-i --input -o --output -e --error", look: true},
+	{name: "env", values: "-u --unset -C --chdir", flags: "-i - --ignore-environment -0 --null -v --debug", assign: true, look: true, text: "-S --split-string"},
+
+	// priority and placement
+	{name: "gtimeout", values: "-k --kill-after -s --signal", flags: "--foreground --preserve-status -v --verbose", skip: 1},
+	{name: "ionice", values: "-c --class -n --classdata", flags: "-t --ignore"},
+	{name: "setsid", flags: "-c --ctty -f --fork -w --wait"},
+	{name: "chrt", values: "-T -P -D", flags: "-b -f -i -o -r -v -R -a -m", skip: 1},
+	{name: "taskset", flags: "-c -a -p --cpu-list", skip: 1},
+	{name: "numactl", unsure: true}, {name: "prlimit", unsure: true}, {name: "choom", unsure: true}, {name: "cgexec", unsure: true},
+	{name: "setarch", unsure: true}, {name: "arch", unsure: true}, {name: "linux32", unsure: true}, {name: "linux64", unsure: true},
+	{name: "i386", unsure: true}, {name: "x86_64", unsure: true}, {name: "aarch64", unsure: true}, {name: "caffeinate", unsure: true},
+
+	// somebody else
+	{name: "sudo", values: "-u --user -g --group -h --host -p --prompt -C --close-from -D --chdir -R --chroot -r --role -t --type -T --command-timeout -U --other-user",
+		flags: "-A -b -E -e -H -i -K -k -l -n -P -S -s -V -v --preserve-env --login --non-interactive --set-home --shell --stdin --background", assign: true},
+	{name: "doas", values: "-u -C", flags: "-L -n -s"},
+	{name: "pkexec", values: "--user", flags: "--disable-internal-agent"},
+	{name: "gosu", skip: 1}, {name: "su-exec", skip: 1},
+	{name: "su", text: "-c --command", unsure: true}, {name: "runuser", text: "-c --command", unsure: true}, {name: "run0", unsure: true},
+	{name: "setpriv", unsure: true}, {name: "capsh", text: "-c", unsure: true}, {name: "chpst", unsure: true},
+
+	// another place
+	{name: "chroot", values: "--groups --userspec", flags: "--skip-chdir", skip: 1},
+	{name: "unshare", unsure: true}, {name: "nsenter", unsure: true}, {name: "bwrap", unsure: true}, {name: "firejail", unsure: true}, {name: "proot", unsure: true},
+	{name: "bailey", unsure: true}, {name: "fakeroot", unsure: true}, {name: "fakechroot", unsure: true}, {name: "eatmydata", unsure: true}, {name: "faketime", unsure: true},
+	{name: "torsocks", unsure: true}, {name: "torify", unsure: true}, {name: "proxychains", unsure: true}, {name: "proxychains4", unsure: true}, {name: "tsocks", unsure: true},
+	{name: "xvfb-run", unsure: true}, {name: "dbus-run-session", unsure: true}, {name: "dbus-launch", unsure: true}, {name: "systemd-run", unsure: true}, {name: "systemd-inhibit", unsure: true},
+	{name: "start-stop-daemon", unsure: true}, {name: "daemonize", unsure: true}, {name: "ssh", unsure: true, joined: true}, {name: "docker", unsure: true, text: "-c"}, {name: "podman", unsure: true, text: "-c"}, {name: "kubectl", after: "--", unsure: true},
+
+	// somebody watches
+	{name: "strace", unsure: true}, {name: "ltrace", unsure: true}, {name: "gdb", after: "--args", unsure: true}, {name: "valgrind", unsure: true}, {name: "perf", unsure: true},
+	{name: "hyperfine", unsure: true, joined: true}, {name: "heaptrack", unsure: true}, {name: "rr", unsure: true}, {name: "uftrace", unsure: true}, {name: "catchsegv", unsure: true},
+	{name: "watch", unsure: true, joined: true}, {name: "script", text: "-c --command", unsure: true}, {name: "expect", text: "-c", unsure: true}, {name: "unbuffer", unsure: true}, {name: "rlwrap", unsure: true},
+	{name: "screen", unsure: true, joined: true}, {name: "tmux", unsure: true, joined: true}, {name: "dtach", unsure: true}, {name: "abduco", unsure: true},
+
+	// again and again
+	{name: "flock", values: "-w --wait --timeout -E --conflict-exit-code", flags: "-s -x -e -u -n -o -F --shared --exclusive --unlock --nonblock --close --no-fork --verbose", skip: 1, text: "-c --command"},
+	{name: "parallel", unsure: true, joined: true}, {name: "entr", unsure: true, joined: true}, {name: "watchexec", unsure: true, joined: true}, {name: "nodemon", unsure: true, text: "-x --exec"},
+	{name: "chronic", unsure: true}, {name: "ifne", unsure: true}, {name: "retry", unsure: true}, {name: "at", unsure: true}, {name: "batch", unsure: true},
+
+	// one program that is many
+	{name: "busybox"}, {name: "toybox"}, {name: "coreutils", unsure: true},
+
+	// programs of a project
+	{name: "npx", unsure: true, text: "-c --call"}, {name: "bunx", unsure: true}, {name: "pnpx", unsure: true}, {name: "uvx", unsure: true}, {name: "pipx", after: "run", unsure: true},
+	{name: "npm", after: "exec", unsure: true, text: "-c --call"}, {name: "pnpm", after: "exec", unsure: true, text: "-c"}, {name: "yarn", after: "exec", unsure: true}, {name: "bun", after: "x", unsure: true},
+	{name: "bundle", after: "exec", unsure: true}, {name: "poetry", after: "run", unsure: true}, {name: "pipenv", after: "run", unsure: true}, {name: "uv", after: "run", unsure: true},
+	{name: "rye", after: "run", unsure: true}, {name: "hatch", after: "run", unsure: true}, {name: "pdm", after: "run", unsure: true}, {name: "conda", after: "run", unsure: true},
+	{name: "mamba", after: "run", unsure: true}, {name: "micromamba", after: "run", unsure: true}, {name: "devbox", after: "run", unsure: true}, {name: "direnv", after: "exec", unsure: true},
+	{name: "mise", after: "--", unsure: true}, {name: "asdf", after: "exec", unsure: true}, {name: "rbenv", after: "exec", unsure: true}, {name: "pyenv", after: "exec", unsure: true},
+	{name: "dotenv", after: "--", unsure: true}, {name: "dotenvx", after: "--", unsure: true}, {name: "op", after: "--", unsure: true}, {name: "doppler", after: "--", unsure: true}, {name: "aws-vault", after: "--", unsure: true},
+	{name: "nix-shell", text: "--run --command", unsure: true}, {name: "nix", after: "-c", unsure: true}, {name: "cross-env", unsure: true},
+}
+
+// findWrapper returns the entry of a program; nil for one that is no wrapper.
+func findWrapper(name string) *wrapper {
+	if strings.HasPrefix(name, "ld-linux") || strings.HasPrefix(name, "ld-musl") || name == "ld.so" {
+		return &wrapper{name: name, unsure: true} // the dynamic linker runs a program
+	}
+	for i := range wrappers {
+		if wrappers[i].name == name {
+			return &wrappers[i]
+		}
+	}
+	return nil
+}

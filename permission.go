@@ -1,0 +1,141 @@
+package bailey
+
+import (
+	"encoding/json"
+	"errors"
+	"io/fs"
+	"path/filepath"
+	"sync"
+
+	"github.com/bailey-run/bailey/internal/layers"
+	"github.com/bailey-run/bailey/internal/permission"
+)
+
+// Verdict is an answer: allow, ask or deny.
+type Verdict = permission.Verdict
+
+// The verdicts. A decision is the strongest of its parts, Deny over Ask over
+// Allow.
+const (
+	Allow = permission.Allow
+	Ask   = permission.Ask
+	Deny  = permission.Deny
+)
+
+// ToolDecision is the answer to one call of a tool, with the parts it is made of
+// and the rule that decided each.
+type ToolDecision = permission.Decision
+
+// ToolPart is one thing that a call would do.
+type ToolPart = permission.Part
+
+// ListedRule is one rule with the place it is written at.
+type ListedRule = permission.Listed
+
+// LoadPolicyFile makes the policy that one file alone says, with the built-in
+// profiles below it: no file of the user, the project or the machine's owner
+// counts. Dir is as in Config.
+func LoadPolicyFile(dir, file string) (*Policy, error) {
+	facts, err := layers.Collect(dir)
+	if err != nil {
+		return nil, err
+	}
+	p, err := layers.LoadAlone(facts, file)
+	if err != nil {
+		return nil, err
+	}
+	return &Policy{p: p, dir: facts.StartDir}, nil
+}
+
+// Check judges one call of a tool by the rules of the policy: input is the JSON
+// object that the tool is called with, as in {"command": "ls"} for Bash. Input
+// that cannot be read, and a tool that is not known, is denied. Check asks nobody
+// and runs nothing; it looks where the symbolic links of paths lead.
+//
+// The rules are guardrails: an Allow lifts no wall.
+func (p *Policy) Check(tool string, input []byte) ToolDecision {
+	in, err := permission.ParseInput(tool, input)
+	if err != nil {
+		return permission.Refuse(err.Error())
+	}
+	return p.check(permission.Call{Tool: tool, Input: in})
+}
+
+// CheckLine is Check for {"tool": …, "input": {…}}.
+func (p *Policy) CheckLine(line []byte) ToolDecision {
+	c, err := permission.ParseCall(line)
+	if err != nil {
+		return permission.Refuse(err.Error())
+	}
+	return p.check(c)
+}
+
+// CheckShell is Check for a text of the named shell; "" is bash.
+func (p *Policy) CheckShell(text, shell string) ToolDecision {
+	return p.check(permission.Call{Tool: "Bash", Input: permission.Input{Command: text, Shell: shell}})
+}
+
+// Decide is Check, with the delegate program asked where the answer would be Ask
+// and the policy names one. Call is the whole of {"tool": …, "input": {…}}.
+func (p *Policy) Decide(call []byte) ToolDecision {
+	d := p.CheckLine(call)
+	if program := p.p.Permissions.Delegate; d.Verdict == Ask && program.Set {
+		return delegate(program.V, p.dir, call, d)
+	}
+	return d
+}
+
+// Rules are the rules of the policy in the order they are asked, without the
+// built-in ones.
+func (p *Policy) Rules() []ListedRule { return p.set().Rules() }
+
+// BuiltinRules are the commands that are always asked about, and the ones that
+// are allowed under approval = "untrusted" because they only read.
+func BuiltinRules() []ListedRule { return permission.Builtin() }
+
+func (p *Policy) check(c permission.Call) ToolDecision {
+	return p.set().Check(c, permission.Context{Cwd: p.dir, Home: p.p.Home, Real: real})
+}
+
+// set reads the rules when they are asked for the first time.
+func (p *Policy) set() *permission.Set {
+	p.once.Do(func() {
+		set, err := permission.New(p.p)
+		if err != nil {
+			panic("bailey: rules that were read cannot be read again: " + err.Error()) // layers.Load has read them
+		}
+		p.rules = set
+	})
+	return p.rules
+}
+
+// lazyRules are the rules of a policy, read once.
+type lazyRules struct {
+	once  sync.Once
+	rules *permission.Set
+}
+
+// real resolves the links of a path whose last parts may not exist. It returns ""
+// for a path that nobody could open.
+func real(file string) string {
+	rest := ""
+	for dir := file; ; dir = filepath.Dir(dir) {
+		found, err := filepath.EvalSymlinks(dir)
+		if err == nil {
+			return filepath.Join(found, rest)
+		}
+		if !errors.Is(err, fs.ErrNotExist) || dir == "/" || dir == "." {
+			return ""
+		}
+		rest = filepath.Join(filepath.Base(dir), rest)
+	}
+}
+
+// Call writes a call of a tool as Decide and CheckLine read it.
+func Call(tool string, input map[string]string) []byte {
+	text, err := json.Marshal(map[string]any{"tool": tool, "input": input})
+	if err != nil {
+		panic("bailey: encode a call: " + err.Error()) // strings only
+	}
+	return text
+}
