@@ -29,6 +29,7 @@ func (a *analysis) builtin(cmd *command, name string) bool {
 			cmd.problem = "what is in the file is not known before it runs"
 		} else {
 			a.accesses = append(a.accesses, access{false, args[0], cmd.src})
+			a.executed = append(a.executed, execution{cmd, baseName(args[0].alts[0])})
 		}
 	case "alias":
 		if len(args) > 0 {

@@ -52,6 +52,7 @@ func (s *Set) checkShell(in Input, ctx *Context) Decision {
 	}
 	a := &analysis{ctx: ctx, parsers: s.parsers}
 	a.shellText(in.Command, in.Shell)
+	a.ownFiles()
 	parts := make([]Part, 0, len(a.commands)+len(a.notes)+len(a.accesses))
 	for _, c := range a.commands {
 		parts = append(parts, s.checkCommand(c))
@@ -194,9 +195,11 @@ func (c *command) doubtful(depth int) string {
 	if c.problem != "" || depth > maxDeep {
 		return c.problem
 	}
-	for _, in := range c.inner {
-		if problem := in.doubtful(depth + 1); problem != "" {
-			return problem
+	for _, list := range [...][]*command{c.inner, c.spelled} {
+		for _, in := range list {
+			if problem := in.doubtful(depth + 1); problem != "" {
+				return problem
+			}
 		}
 	}
 	return ""

@@ -38,6 +38,7 @@ type analysis struct {
 	commands []*command
 	accesses []access
 	notes    []note
+	executed []execution
 
 	steps   int
 	nested  int  // texts inside texts, now
@@ -70,6 +71,29 @@ type access struct {
 	write bool
 	path  word
 	src   string
+}
+
+// execution is a file that a command runs, by its name.
+type execution struct {
+	cmd  *command
+	file string
+}
+
+// ownFiles asks about commands that run a file which the text itself writes: what
+// is in it is not known.
+func (a *analysis) ownFiles() {
+	for _, x := range a.executed {
+		for _, w := range a.accesses {
+			if !w.write {
+				continue
+			}
+			for _, alt := range w.path.alts {
+				if baseName(alt) == x.file && x.cmd.problem == "" {
+					x.cmd.problem = "it runs a file that this text writes"
+				}
+			}
+		}
+	}
 }
 
 // note is something that is not understood, or asks for a person on its own.
@@ -164,6 +188,11 @@ func (a *analysis) shellText(text, shell string) {
 	if !ok {
 		a.note(kindText, short(text), "the text is for "+baseName(shell)+", whose language is not read here")
 		lang = syntax.LangBash
+	}
+	if strings.Contains(text, "#\\\n") {
+		// The parser joins the line to the next one, where bash has a comment.
+		a.note(kindText, short(text), "a comment that ends in a backslash is read differently by different shells")
+		a.quiet(strings.ReplaceAll(text, "#\\\n", "#\n"))
 	}
 	if n := nesting(text); n > maxNesting {
 		a.note(kindText, short(text), fmt.Sprintf("brackets are nested deeper than %d", maxNesting))
