@@ -48,7 +48,7 @@ func newRecorder(t testing.TB) *recorder {
 	}
 	for _, name := range recorded {
 		// $0 tells which text it was.
-		script := "#!/bin/sh\nn=${0%/*}; echo \"" + name + " $*\" >> " + r.dir + "/log/${n##*/}\n"
+		script := "#!/bin/sh\nn=${0%/*}; echo \"$(printf '%s ' " + name + " \"$@\" | /usr/bin/tr '\\n' _)\" >> " + r.dir + "/log/${n##*/}\n"
 		if err := os.WriteFile(filepath.Join(base, name), []byte(script), 0o755); err != nil {
 			t.Fatal(err)
 		}

@@ -43,6 +43,7 @@ type analysis struct {
 	steps   int
 	nested  int  // texts inside texts, now
 	tooMuch bool // maxSteps was reached
+	without bool // a text is read without its continued lines
 }
 
 type parserSource interface {
@@ -132,6 +133,21 @@ func refused(text string) string {
 	return ""
 }
 
+// continued reports whether a backslash in front of a line break stands behind
+// something else than a blank.
+func continued(text string) bool {
+	for i := 0; ; {
+		j := strings.Index(text[i:], "\\\n")
+		if j < 0 {
+			return false
+		}
+		if i += j; i > 0 && text[i-1] != ' ' && text[i-1] != '\t' && text[i-1] != '\n' {
+			return true
+		}
+		i += 2
+	}
+}
+
 // nesting is the deepest nesting of brackets that the text may have, whatever its
 // quotes mean. It stops soon after maxNesting.
 func nesting(text string) int {
@@ -193,6 +209,16 @@ func (a *analysis) shellText(text, shell string) {
 		// The parser joins the line to the next one, where bash has a comment.
 		a.note(kindText, short(text), "a comment that ends in a backslash is read differently by different shells")
 		a.quiet(strings.ReplaceAll(text, "#\\\n", "#\n"))
+	}
+	if continued(text) {
+		// Bash takes the two characters out before it reads words and operators; the
+		// parser does so in fewer places.
+		a.note(kindText, short(text), "a line that is continued inside a word is not read alike everywhere")
+		if !a.without {
+			a.without = true
+			a.quiet(strings.ReplaceAll(text, "\\\n", ""))
+			a.without = false
+		}
 	}
 	if n := nesting(text); n > maxNesting {
 		a.note(kindText, short(text), fmt.Sprintf("brackets are nested deeper than %d", maxNesting))
