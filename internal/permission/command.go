@@ -207,6 +207,6 @@ func (a *analysis) lookThrough(cmd *command, input *syntax.Redirect) {
 			return
 		}
 		a.special(cmd, name, input)
-		a.files(cmd, name)
+		a.files(cmd)
 	}
 }

@@ -64,6 +64,13 @@ type command struct {
 	apart   bool       // what it runs was read as a text of its own: its parts stand beside it
 	setting string     // a variable in front of it that changes it, for allow
 	joined  string     // the words in one string, once asked for
+
+	// What the tables say, once asked for; see find.
+	looked  bool
+	whole   *program // of the name
+	prog    *program // of the subcommand, if it has one of its own
+	args    []word   // behind the name, or the subcommand
+	sub     string   // the first word that is no option; "" where that is not sure
 	wrapped int
 }
 
