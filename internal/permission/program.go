@@ -12,6 +12,7 @@ type program struct {
 	same  string // options that mean the same: "-f=--force"
 	safe  bool   // apart from bad ones, it only reads: allowed under untrusted
 	whole bool   // options are whole words with one dash, as find's
+	stops bool   // options end at the first operand, which is a program
 	most  int    // the most operands for which it only reads; 0 for any number
 
 	// look says what else about the arguments runs or writes, "" for nothing.
@@ -107,6 +108,9 @@ func (p *program) badOption(args []word) string {
 			return w.src // it may become an option
 		}
 		if text == "--" && !p.whole {
+			return ""
+		}
+		if p.stops && text[0] != '-' {
 			return ""
 		}
 		if text[0] != '-' && !(text[0] == '+' && strings.Contains(p.bad, "+")) || len(text) == 1 {
