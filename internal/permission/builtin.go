@@ -150,7 +150,7 @@ func (a *analysis) names(cmd *command, name string, args []word) bool {
 			option = "-p"
 		}
 		for i, w := range args {
-			if !w.exact && i == 0 && strings.IndexAny(w.alts[0], allMarks) == 0 {
+			if !w.exact && (strings.IndexAny(w.alts[0], allMarks) == 0 && i == 0 || strings.HasPrefix(w.alts[0], "-")) {
 				cmd.problem = "an option of " + name + " is not known before it runs"
 			}
 			if !w.exact || !strings.HasPrefix(w.alts[0], "-") || w.alts[0] == "--" {
