@@ -48,7 +48,7 @@ func newRecorder(t testing.TB) *recorder {
 	}
 	for _, name := range recorded {
 		// $0 tells which text it was.
-		script := "#!/bin/sh\nn=${0%/*}; echo \"" + name + " $*\" >> " + r.dir + "/log/${n##*/}\n"
+		script := "#!/bin/sh\nn=${0%/*}; echo \"$(printf '%s ' " + name + " \"$@\" | /usr/bin/tr '\\n' _)\" >> " + r.dir + "/log/${n##*/}\n"
 		if err := os.WriteFile(filepath.Join(base, name), []byte(script), 0o755); err != nil {
 			t.Fatal(err)
 		}
@@ -193,6 +193,16 @@ func produce(r *rand.Rand, depth int) string {
 	return strings.ReplaceAll(tpl, "%s", in)
 }
 
+// disturb puts something that mostly means nothing into a text.
+func disturb(r *rand.Rand, text string) string {
+	for range r.IntN(4) {
+		at := r.IntN(len(text) + 1)
+		noise := []string{"\\\n", "\\\n", "\\\n", "''", "\"\"", "\t", " ", "\n", "$u", "\\", "#", "'", "\"", "`", "$", "{", "}", "(", ")", ";", "&", "|", "<", ">", "!", "~", "*", "[", "]", "$(:)", "${u}", "$'\\n'"}
+		text = text[:at] + noise[r.IntN(len(noise))] + text[at:]
+	}
+	return text
+}
+
 func TestDifferential(t *testing.T) {
 	rec := newRecorder(t)
 	p := denyPolicy(t)
@@ -210,6 +220,9 @@ func TestDifferential(t *testing.T) {
 		texts := make([]string, 100)
 		for i := range texts {
 			texts[i] = produce(r, 1+r.IntN(4))
+			if i%2 == 1 {
+				texts[i] = disturb(r, texts[i])
+			}
 		}
 		for i, log := range rec.run(t, texts) {
 			line := forbidden(log)

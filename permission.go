@@ -3,6 +3,7 @@ package bailey
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io/fs"
 	"path/filepath"
 	"sync"
@@ -93,7 +94,15 @@ func (p *Policy) Rules() []ListedRule { return p.set().Rules() }
 // are allowed under approval = "untrusted" because they only read.
 func BuiltinRules() []ListedRule { return permission.Builtin() }
 
-func (p *Policy) check(c permission.Call) ToolDecision {
+// check judges a call. Should the analysis fail on a text, which no text should
+// make it do, that text is denied: the caller may be a hook that must not fail
+// open.
+func (p *Policy) check(c permission.Call) (d ToolDecision) {
+	defer func() {
+		if problem := recover(); problem != nil {
+			d = permission.Refuse(fmt.Sprintf("the analysis failed, which is a fault of bailey: %v", problem))
+		}
+	}()
 	return p.set().Check(c, permission.Context{Cwd: p.dir, Home: p.p.Home, Real: real})
 }
 

@@ -29,6 +29,7 @@ func (a *analysis) builtin(cmd *command, name string) bool {
 			cmd.problem = "what is in the file is not known before it runs"
 		} else {
 			a.accesses = append(a.accesses, access{false, args[0], cmd.src})
+			a.executed = append(a.executed, execution{cmd, baseName(args[0].alts[0])})
 		}
 	case "alias":
 		if len(args) > 0 {
@@ -149,7 +150,7 @@ func (a *analysis) names(cmd *command, name string, args []word) bool {
 			option = "-p"
 		}
 		for i, w := range args {
-			if !w.exact && i == 0 && strings.IndexAny(w.alts[0], allMarks) == 0 {
+			if !w.exact && (strings.IndexAny(w.alts[0], allMarks) == 0 && i == 0 || strings.HasPrefix(w.alts[0], "-")) {
 				cmd.problem = "an option of " + name + " is not known before it runs"
 			}
 			if !w.exact || !strings.HasPrefix(w.alts[0], "-") || w.alts[0] == "--" {

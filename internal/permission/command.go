@@ -194,6 +194,9 @@ func (a *analysis) lookThrough(cmd *command, input *syntax.Redirect) {
 	if name == "" || a.step() {
 		return
 	}
+	if strings.IndexByte(cmd.words[0].alts[0], '/') >= 0 {
+		a.executed = append(a.executed, execution{cmd, name})
+	}
 	switch {
 	case a.builtin(cmd, name):
 	case isShell(name):
@@ -203,7 +206,7 @@ func (a *analysis) lookThrough(cmd *command, input *syntax.Redirect) {
 			a.wrapper(cmd, w)
 			return
 		}
-		a.special(cmd, name)
-		a.files(cmd, name)
+		a.special(cmd, name, input)
+		a.files(cmd)
 	}
 }

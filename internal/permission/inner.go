@@ -100,8 +100,10 @@ func (a *analysis) script(cmd *command, name string, at int) {
 		return
 	}
 	a.accesses = append(a.accesses, access{false, w, cmd.src})
+	a.executed = append(a.executed, execution{cmd, baseName(w.alts[0])})
 	in := &command{words: cmd.words[at:], src: cmd.src, wrapped: cmd.wrapped + 1}
 	cmd.spelled = append(cmd.spelled, in)
+	cmd.reach = at // the star of a rule does not cover which file is run
 }
 
 // innerText reads a word as shell text.

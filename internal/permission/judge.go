@@ -52,6 +52,7 @@ func (s *Set) checkShell(in Input, ctx *Context) Decision {
 	}
 	a := &analysis{ctx: ctx, parsers: s.parsers}
 	a.shellText(in.Command, in.Shell)
+	a.ownFiles()
 	parts := make([]Part, 0, len(a.commands)+len(a.notes)+len(a.accesses))
 	for _, c := range a.commands {
 		parts = append(parts, s.checkCommand(c))
@@ -194,9 +195,11 @@ func (c *command) doubtful(depth int) string {
 	if c.problem != "" || depth > maxDeep {
 		return c.problem
 	}
-	for _, in := range c.inner {
-		if problem := in.doubtful(depth + 1); problem != "" {
-			return problem
+	for _, list := range [...][]*command{c.inner, c.spelled} {
+		for _, in := range list {
+			if problem := in.doubtful(depth + 1); problem != "" {
+				return problem
+			}
 		}
 	}
 	return ""
@@ -211,7 +214,7 @@ func (s *Set) covered(c *command, by **rule) bool {
 			return true
 		}
 	}
-	if c.setting == "" && !s.bare && len(c.inner) == 0 && (readOnly(c.words) || harmlessBuiltin(c)) {
+	if c.setting == "" && !s.bare && len(c.inner) == 0 && (c.readOnly() || harmlessBuiltin(c)) {
 		return true
 	}
 	if c.apart {
@@ -245,16 +248,16 @@ func (p *shellPattern) allows(c *command) bool {
 	if c.reach > 0 && p.literal() <= c.reach {
 		return false // the star would cover which command is run
 	}
-	prog, args := findProgram(c.words)
+	c.find()
+	prog, args := c.prog, c.args
 	if prog == nil {
 		return true
 	}
 	if p.literal() == len(c.words) {
 		return true // every word is named
 	}
-	if strings.IndexByte(prog.names, ' ') > 0 {
-		whole := lookupProgram(baseName(c.words[0].alts[0]))
-		before := c.words[1 : len(c.words)-len(args)-1]
+	if prog != c.whole {
+		whole, before := c.whole, c.before()
 		if bad := whole.badOption(before); bad != "" && !p.names(bad) || whole.look != nil && whole.look(before) != "" && !p.names("-c") {
 			return false
 		}

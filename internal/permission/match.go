@@ -24,6 +24,11 @@ func (p *shellPattern) hits(c *command) match {
 	if name := &c.words[0]; p.base != "" && name.exact && baseName(name.alts[0]) != p.base {
 		return no
 	}
+	if p.sub != "" && p.base != "" && c.words[0].exact {
+		if sub := c.subcommand(); sub != "" && sub != p.sub {
+			return no
+		}
+	}
 	best := no
 	text := c.text()
 	for _, t := range [...]string{text, bareName(text)} {
@@ -36,7 +41,7 @@ func (p *shellPattern) hits(c *command) match {
 			return yes
 		}
 	}
-	if m := p.structure(c.words); m > best {
+	if m := p.structure(c); m > best {
 		best = m
 	}
 	return best
@@ -82,7 +87,8 @@ func (p *shellPattern) spelled(pattern, text string) match {
 }
 
 // structure compares name, operands and options apart.
-func (p *shellPattern) structure(words []word) match {
+func (p *shellPattern) structure(c *command) match {
+	words := c.words
 	if len(p.words) == 1 && !p.open || !p.open && len(p.words) > 1 && !slices.ContainsFunc(p.words[1:], isOption) {
 		// Without a star at its end a pattern is about these words alone; options in
 		// front of a subcommand are seen through all the same.
@@ -93,14 +99,10 @@ func (p *shellPattern) structure(words []word) match {
 	if !words[0].exact || !wild(bareName(p.words[0]), baseName(words[0].alts[0])) {
 		return no
 	}
-	prog := lookupProgram(baseName(words[0].alts[0]))
-	takes := ""
+	c.find()
+	prog, sub, takes := c.whole, c.prog, ""
 	if prog != nil {
 		takes = prog.takes
-	}
-	sub := prog
-	if found, _ := findProgram(words); found != nil {
-		sub = found
 	}
 	want := arrange(p.words[1:], takes, sub, true)
 	plain := make([]string, len(words)-1)

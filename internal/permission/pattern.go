@@ -27,6 +27,7 @@ type shellPattern struct {
 	words []string // the same, apart
 	open  bool     // any more words may follow
 	base  string   // the first word without its directory; "" when it holds a star
+	sub   string   // the second word; "" when it is an option, or holds a star
 }
 
 func parseShellPattern(spec string) (*shellPattern, error) {
@@ -90,6 +91,9 @@ func parseShellPattern(spec string) (*shellPattern, error) {
 	}
 	if p.base = baseName(p.words[0]); strings.IndexByte(p.base, markRun) >= 0 {
 		p.base = ""
+	}
+	if len(p.words) > 1 && !isOption(p.words[1]) && strings.IndexByte(p.words[1], markRun) < 0 {
+		p.sub = p.words[1]
 	}
 	p.text = strings.Join(p.words, string(rune(markBreak)))
 	return p, nil

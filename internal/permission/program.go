@@ -12,6 +12,7 @@ type program struct {
 	same  string // options that mean the same: "-f=--force"
 	safe  bool   // apart from bad ones, it only reads: allowed under untrusted
 	whole bool   // options are whole words with one dash, as find's
+	stops bool   // options end at the first operand, which is a program
 	most  int    // the most operands for which it only reads; 0 for any number
 
 	// look says what else about the arguments runs or writes, "" for nothing.
@@ -21,33 +22,42 @@ type program struct {
 	writes string // "all", "rest", "last" operands are files that are written
 }
 
-// findProgram returns the entry of a command and the arguments behind its name,
-// or behind its subcommand; nil for a program that no table names.
-func findProgram(words []word) (p *program, args []word) {
-	if len(words) == 0 || !words[0].exact {
-		return nil, nil
+// find looks a command up in the tables.
+func (c *command) find() {
+	if c.looked {
+		return
 	}
-	name := baseName(words[0].alts[0])
-	p = lookupProgram(name)
-	args = words[1:]
-	if p == nil {
-		return nil, nil
+	c.looked = true
+	if len(c.words) == 0 || !c.words[0].exact {
+		return
 	}
-	if at := subcommand(p, words); at > 0 {
-		if sub := lookupProgram(name + " " + words[at].alts[0]); sub != nil {
-			return sub, words[at+1:]
+	name := baseName(c.words[0].alts[0])
+	c.whole = lookupProgram(name)
+	c.prog, c.args = c.whole, c.words[1:]
+	at := subcommand(c.whole, c.words)
+	if at > 0 && (c.whole != nil || at == 1) && strings.IndexByte(c.words[at].alts[0], ' ') < 0 {
+		c.sub = c.words[at].alts[0]
+	}
+	if at > 0 && c.whole != nil && hasSubcommands(name) {
+		if sub := lookupProgram(name + " " + c.words[at].alts[0]); sub != nil {
+			c.prog, c.args = sub, c.words[at+1:]
 		}
 	}
-	return p, args
 }
+
+func (c *command) subcommand() string {
+	c.find()
+	return c.sub
+}
+
+// hasSubcommands reports whether the tables have entries of their own for what
+// stands behind the name.
+func hasSubcommands(name string) bool { return name == "git" || name == "go" }
 
 func lookupProgram(name string) *program {
 	for _, family := range [...][]program{textPrograms[:], filePrograms[:], systemPrograms[:], gitPrograms[:], buildPrograms[:]} {
 		for i := range family {
-			if family[i].names == name {
-				return &family[i]
-			}
-			if strings.IndexByte(name, ' ') < 0 && strings.IndexByte(family[i].names, ',') > 0 && among(family[i].names, name) {
+			if names := family[i].names; names == name || len(names) > len(name) && strings.Contains(names, name) && among(names, name) {
 				return &family[i]
 			}
 		}
@@ -98,6 +108,9 @@ func (p *program) badOption(args []word) string {
 			return w.src // it may become an option
 		}
 		if text == "--" && !p.whole {
+			return ""
+		}
+		if p.stops && text[0] != '-' {
 			return ""
 		}
 		if text[0] != '-' && !(text[0] == '+' && strings.Contains(p.bad, "+")) || len(text) == 1 {
@@ -170,26 +183,39 @@ func operandsOf(args []word, takes string, whole bool) []word {
 }
 
 // readOnly reports whether a command only reads, by the built-in list.
-func readOnly(words []word) bool {
-	p, args := findProgram(words)
-	if p == nil || !p.safe {
+func (c *command) readOnly() bool {
+	c.find()
+	if c.prog == nil || !c.prog.safe {
 		return false
 	}
-	if name := words[0].alts[0]; name != baseName(name) && !systemPath(name) {
+	if name := c.words[0].alts[0]; name != baseName(name) && !systemPath(name) {
 		return false
 	}
-	if strings.IndexByte(p.names, ' ') > 0 {
+	if c.prog != c.whole {
 		// The options in front of a subcommand are the program's.
-		whole := lookupProgram(baseName(words[0].alts[0]))
-		before := words[1 : len(words)-len(args)-1]
-		if whole.badOption(before) != "" || whole.look != nil && whole.look(before) != "" {
+		before := c.before()
+		if c.whole.badOption(before) != "" || c.whole.look != nil && c.whole.look(before) != "" || hasOption(before, "-C") {
 			return false
 		}
 	}
-	if p.badOption(args) != "" || p.look != nil && p.look(args) != "" {
+	if c.prog.badOption(c.args) != "" || c.prog.look != nil && c.prog.look(c.args) != "" {
 		return false
 	}
-	return p.most == 0 || len(p.operands(args)) <= p.most
+	return c.prog.most == 0 || len(c.prog.operands(c.args)) <= c.prog.most
+}
+
+// before is what stands between the name and the subcommand.
+func (c *command) before() []word { return c.words[1 : len(c.words)-len(c.args)-1] }
+
+// hasOption reports whether an option is among words: git -C leads to another
+// repository, whose configuration may be anybody's.
+func hasOption(words []word, option string) bool {
+	for _, w := range words {
+		if strings.HasPrefix(w.alts[0], option) {
+			return true
+		}
+	}
+	return false
 }
 
 // systemPath reports whether a program lies where only the owner of the machine
@@ -229,12 +255,13 @@ func (p *program) sameOption(a, b string) bool {
 
 // files notes the files that a command's operands are, so that the rules for Read
 // and Edit see them.
-func (a *analysis) files(cmd *command, name string) {
-	p, args := findProgram(cmd.words)
+func (a *analysis) files(cmd *command) {
+	cmd.find()
+	p := cmd.prog
 	if p == nil || p.reads == "" && p.writes == "" {
 		return
 	}
-	list := p.operands(args)
+	list := p.operands(cmd.args)
 	for i, w := range list {
 		last := i == len(list)-1 && i > 0
 		switch {

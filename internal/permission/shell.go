@@ -38,10 +38,12 @@ type analysis struct {
 	commands []*command
 	accesses []access
 	notes    []note
+	executed []execution
 
 	steps   int
 	nested  int  // texts inside texts, now
 	tooMuch bool // maxSteps was reached
+	without bool // a text is read without its continued lines
 }
 
 type parserSource interface {
@@ -62,6 +64,13 @@ type command struct {
 	apart   bool       // what it runs was read as a text of its own: its parts stand beside it
 	setting string     // a variable in front of it that changes it, for allow
 	joined  string     // the words in one string, once asked for
+
+	// What the tables say, once asked for; see find.
+	looked  bool
+	whole   *program // of the name
+	prog    *program // of the subcommand, if it has one of its own
+	args    []word   // behind the name, or the subcommand
+	sub     string   // the first word that is no option; "" where that is not sure
 	wrapped int
 }
 
@@ -70,6 +79,29 @@ type access struct {
 	write bool
 	path  word
 	src   string
+}
+
+// execution is a file that a command runs, by its name.
+type execution struct {
+	cmd  *command
+	file string
+}
+
+// ownFiles asks about commands that run a file which the text itself writes: what
+// is in it is not known.
+func (a *analysis) ownFiles() {
+	for _, x := range a.executed {
+		for _, w := range a.accesses {
+			if !w.write {
+				continue
+			}
+			for _, alt := range w.path.alts {
+				if baseName(alt) == x.file && x.cmd.problem == "" {
+					x.cmd.problem = "it runs a file that this text writes"
+				}
+			}
+		}
+	}
 }
 
 // note is something that is not understood, or asks for a person on its own.
@@ -106,6 +138,21 @@ func refused(text string) string {
 		}
 	}
 	return ""
+}
+
+// continued reports whether a backslash in front of a line break stands behind
+// something else than a blank.
+func continued(text string) bool {
+	for i := 0; ; {
+		j := strings.Index(text[i:], "\\\n")
+		if j < 0 {
+			return false
+		}
+		if i += j; i > 0 && text[i-1] != ' ' && text[i-1] != '\t' && text[i-1] != '\n' {
+			return true
+		}
+		i += 2
+	}
 }
 
 // nesting is the deepest nesting of brackets that the text may have, whatever its
@@ -164,6 +211,21 @@ func (a *analysis) shellText(text, shell string) {
 	if !ok {
 		a.note(kindText, short(text), "the text is for "+baseName(shell)+", whose language is not read here")
 		lang = syntax.LangBash
+	}
+	if strings.Contains(text, "#\\\n") {
+		// The parser joins the line to the next one, where bash has a comment.
+		a.note(kindText, short(text), "a comment that ends in a backslash is read differently by different shells")
+		a.quiet(strings.ReplaceAll(text, "#\\\n", "#\n"))
+	}
+	if continued(text) {
+		// Bash takes the two characters out before it reads words and operators; the
+		// parser does so in fewer places.
+		a.note(kindText, short(text), "a line that is continued inside a word is not read alike everywhere")
+		if !a.without {
+			a.without = true
+			a.quiet(strings.ReplaceAll(text, "\\\n", ""))
+			a.without = false
+		}
 	}
 	if n := nesting(text); n > maxNesting {
 		a.note(kindText, short(text), fmt.Sprintf("brackets are nested deeper than %d", maxNesting))

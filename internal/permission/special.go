@@ -1,6 +1,10 @@
 package permission
 
-import "strings"
+import (
+	"strings"
+
+	"mvdan.cc/sh/v3/syntax"
+)
 
 // runner is an option of a program whose value is run.
 type runner struct {
@@ -40,7 +44,7 @@ var runners = [...]runner{
 }
 
 // special looks into programs that run something without being wrappers.
-func (a *analysis) special(cmd *command, name string) {
+func (a *analysis) special(cmd *command, name string, input *syntax.Redirect) {
 	switch name {
 	case "find", "gfind":
 		a.find(cmd)
@@ -62,6 +66,7 @@ func (a *analysis) special(cmd *command, name string) {
 	case "git":
 		a.git(cmd)
 	case "awk", "gawk", "mawk", "nawk":
+		a.foreign(cmd, nil)
 		for _, w := range cmd.words[1:] {
 			if text := w.alts[0]; strings.Contains(text, "system") || strings.ContainsAny(text, "|@") || strings.Contains(text, "getline") {
 				cmd.problem = "the program may run something"
@@ -69,6 +74,7 @@ func (a *analysis) special(cmd *command, name string) {
 			}
 		}
 	case "sed", "gsed":
+		a.foreign(cmd, nil)
 		for _, w := range cmd.words[1:] {
 			if text := w.alts[0]; sedRuns(text) {
 				cmd.problem = "the script may run something"
@@ -77,11 +83,11 @@ func (a *analysis) special(cmd *command, name string) {
 				}
 			}
 		}
-	case "perl", "python", "python2", "python3", "ruby", "node", "nodejs", "php", "lua", "tclsh", "deno", "bun", "osascript", "guile", "R", "Rscript", "julia", "emacs", "sqlite3", "psql", "mysql", "ed", "ftp", "socat":
-		for _, w := range cmd.words[1:] {
-			if text := w.alts[0]; callsOut(text) {
-				cmd.problem = "the code in it may run other programs"
-				a.quotedTexts(text)
+	case "make", "gmake":
+		a.foreign(cmd, input)
+		for i, w := range cmd.words {
+			if f := w.alts[0]; f == "-f-" || strings.HasPrefix(f, "--f") && strings.HasSuffix(f, "=-") || f == "-" && i > 0 {
+				cmd.problem = "make runs what it reads from its standard input"
 			}
 		}
 	case "ip":
@@ -89,6 +95,12 @@ func (a *analysis) special(cmd *command, name string) {
 			if w.alts[0] == "exec" {
 				a.inside(cmd, min(i+2, len(cmd.words)))
 			}
+		}
+	}
+	if interprets(name) {
+		a.foreign(cmd, input)
+		for _, w := range cmd.words[1:] {
+			a.code(cmd, w.alts[0])
 		}
 	}
 	for i := range runners {
@@ -347,6 +359,42 @@ func runsSetting(key string) bool {
 	return false
 }
 
+// interprets reports whether a program runs code in another language.
+func interprets(name string) bool {
+	switch name {
+	case "perl", "python", "python2", "python3", "pypy", "pypy3", "ruby", "node", "nodejs", "php", "lua", "luajit", "tclsh", "deno", "bun", "osascript", "guile", "R", "Rscript", "julia", "emacs", "sqlite3", "psql", "mysql", "ed", "ftp", "socat", "expect", "groovy", "jshell", "ghci", "ocaml", "erl", "elixir", "iex", "swipl", "octave", "gawk":
+		return true
+	}
+	return strings.HasPrefix(name, "python3.") || strings.HasPrefix(name, "perl5.")
+}
+
+// code looks at a text in another language.
+func (a *analysis) code(cmd *command, text string) {
+	if callsOut(text) {
+		cmd.problem = "the code in it may run other programs"
+		a.quotedTexts(text)
+	}
+}
+
+// foreign looks at where a program in another language comes from.
+func (a *analysis) foreign(cmd *command, input *syntax.Redirect) {
+	for _, w := range cmd.words[1:] {
+		if text := w.alts[0]; strings.Contains(text, "/dev/fd/") || strings.Contains(text, "/dev/stdin") || strings.Contains(text, "/proc/") {
+			cmd.problem = "what " + cmd.name() + " runs is not known before it runs"
+		}
+	}
+	if input == nil {
+		return
+	}
+	w := a.input(input)
+	for _, alt := range w.alts {
+		a.code(cmd, alt)
+	}
+	if !w.exact {
+		cmd.problem = "what " + cmd.name() + " runs is not known before it runs"
+	}
+}
+
 // callsOut reports whether code in another language looks as if it ran programs.
 func callsOut(code string) bool {
 	for _, sign := range [...]string{"system", "popen", "Popen", "subprocess", "exec", "spawn", "`", "qx", "child_process", "Runtime", ".shell", "\\!", "\\\\!", "%x", "IO.", "Open3", "pty", "fork", "EXEC:", "SYSTEM:"} {
@@ -354,7 +402,7 @@ func callsOut(code string) bool {
 			return true
 		}
 	}
-	return false
+	return strings.Contains(code, "open") && strings.Contains(code, "|")
 }
 
 // maxQuoted bounds how many quoted texts of a foreign program are read.

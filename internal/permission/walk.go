@@ -196,9 +196,11 @@ func (a *analysis) expansion(p *syntax.ParamExp) {
 	}
 	if p.Repl != nil {
 		a.descend(p.Repl.Orig, p.Repl.With)
+		a.unquoted(p.Repl.Orig, p.Repl.With)
 	}
 	if p.Exp != nil {
 		a.descend(p.Exp.Word)
+		a.unquoted(p.Exp.Word)
 		switch p.Exp.Op {
 		case syntax.OtherParamOps:
 			if p.Exp.Word == nil || p.Exp.Word.Lit() == "P" || p.Exp.Word.Lit() == "" {
@@ -207,6 +209,22 @@ func (a *analysis) expansion(p *syntax.ParamExp) {
 		case syntax.AssignUnset, syntax.AssignUnsetOrNull:
 			if p.Param != nil {
 				a.setting(p.Param.Value, src, false)
+			}
+		}
+	}
+}
+
+// unquoted looks at single quotes inside ${…}: in double quotes and here-documents
+// they quote nothing, which the parser does not tell apart.
+func (a *analysis) unquoted(words ...*syntax.Word) {
+	for _, w := range words {
+		if w == nil {
+			continue
+		}
+		for _, p := range w.Parts {
+			if q, ok := p.(*syntax.SglQuoted); ok && ranIn(q.Value) {
+				a.note(kindText, a.source(q), "whether these quotes quote is not certain")
+				a.quiet(": \"" + q.Value + "\"")
 			}
 		}
 	}

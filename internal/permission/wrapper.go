@@ -135,7 +135,7 @@ func (a *analysis) anySuffix(cmd *command, w *wrapper, at int) {
 		one := &cmd.words[i]
 		text := one.alts[0]
 		if one.exact && strings.HasPrefix(text, "-") {
-			if kind, value := w.option(text); kind == 't' {
+			if value, ok := w.hasText(text); ok {
 				if value != "" {
 					a.innerText(cmd, static(value), "sh")
 				} else if i+1 < len(cmd.words) {
@@ -207,6 +207,32 @@ func (w *wrapper) option(text string) (kind byte, value string) {
 		}
 	}
 	return 'f', ""
+}
+
+// hasText reports whether an option of which not all is understood may have a
+// shell text, and returns what is joined to it.
+func (w *wrapper) hasText(text string) (value string, ok bool) {
+	if w.text == "" {
+		return "", false
+	}
+	if kind, value := w.option(text); kind == 't' {
+		return value, true
+	}
+	if strings.HasPrefix(text, "--") {
+		name, value, _ := strings.Cut(text, "=")
+		for option := range strings.FieldsSeq(w.text) {
+			if len(name) > 3 && strings.HasPrefix(option, name) {
+				return value, true
+			}
+		}
+		return "", false
+	}
+	for i := 1; i < len(text); i++ {
+		if listed(w.text, "-"+text[i:i+1]) {
+			return text[i+1:], true
+		}
+	}
+	return "", false
 }
 
 // listed reports whether a word is one of a list with blanks between.
