@@ -56,16 +56,17 @@ func (i *Inspector) CA() []byte { return i.ca.pem }
 
 // Serve serves one connection until its end, as gate.Inspector says.
 func (i *Inspector) Serve(ctx context.Context, client net.Conn, t gate.Target) error {
-	c := &conn{Inspector: i, t: &t, uses: nil, closed: make(chan struct{})}
-	var front net.Conn = &watched{Conn: client, closed: c.closed}
-	defer front.Close()
-	stop := context.AfterFunc(ctx, func() { front.Close() })
+	c := &conn{Inspector: i, t: &t, closed: make(chan struct{})}
+	raw := &watched{Conn: client, closed: c.closed}
+	defer raw.Close()
+	stop := context.AfterFunc(ctx, func() { raw.Close() })
 	defer stop()
+	front := net.Conn(raw)
 	if t.TLS {
 		// Secrets go only where we check the certificate.
 		c.uses = i.secrets.For(t.Host)
 		var err error
-		if front, err = c.handshake(ctx, front); err != nil {
+		if front, err = c.handshake(ctx, raw); err != nil {
 			return err
 		}
 	}

@@ -46,7 +46,8 @@ type setup struct {
 	deny    []plan.NetRule
 	secrets []plan.NetSecret
 	env     map[string]string
-	h1      bool // the server does not speak HTTP/2
+	h1      bool  // the server does not speak HTTP/2
+	fail    error // of every dial
 	distant func(t *testing.T) (dial string, roots *x509.CertPool)
 }
 
@@ -107,6 +108,9 @@ func newWorld(t *testing.T, s setup, handler http.HandlerFunc) *world {
 			w.mu.Lock()
 			w.dials++
 			w.mu.Unlock()
+			if s.fail != nil {
+				return nil, s.fail
+			}
 			return (&net.Dialer{}).DialContext(ctx, "tcp", addr)
 		},
 		Denied: func(d gate.Denial) {
@@ -703,8 +707,7 @@ func TestUnverified(t *testing.T) {
 }
 
 func TestUnreachable(t *testing.T) {
-	w := newWorld(t, setup{}, nil)
-	w.target.Dial = func(context.Context) (net.Conn, error) { return nil, errors.New("no route") }
+	w := newWorld(t, setup{fail: errors.New("no route")}, nil)
 	status, body, _ := get(t, w.client(true), request(t, "GET", w.url("/"), nil))
 	if status != http.StatusBadGateway || !strings.Contains(body, "no route") {
 		t.Errorf("%d %s", status, body)
