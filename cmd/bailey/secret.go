@@ -27,9 +27,9 @@ secret's hosts.`,
 }
 
 func secretSetVerb(a *app) *verb {
-	keyFile := false
+	file, keyFile := false, false
 	return &verb{
-		name: "secret set", args: "[--key-file] [--json] NAME", mixed: true, short: "keep a value",
+		name: "secret set", args: "[--file] [--key-file] [--json] NAME", mixed: true, short: "keep a value",
 		long: `Reads the value from standard input, or asks for it on the terminal, and replaces
 what was kept under the name. The value is never an argument: other users see
 those, and shells remember them.
@@ -38,10 +38,11 @@ Where there is no keyring, the first value asks for the passphrase of a new
 encrypted file. With --key-file the file's key lies beside it instead: nobody is
 asked when a box starts, and the file protects no better than its mode does.`,
 		flags: []*flag{
-			{name: "key-file", help: "let a new encrypted file have its key in a file", set: toggle(&keyFile)},
+			{name: "file", help: "use the encrypted file, also where there is a keyring", set: toggle(&file)},
+			{name: "key-file", help: "the same, and a new file has its key in a file beside it", set: toggle(&keyFile)},
 			a.jsonFlag("what was done as JSON"),
 		},
-		run: func(words []string) error { return a.secretSet(words, keyFile) },
+		run: func(words []string) error { return a.secretSet(words, file, keyFile) },
 	}
 }
 
@@ -80,7 +81,7 @@ func (a *app) keep() (*secret.Keep, error) {
 	return &secret.Keep{Dir: dir, Ask: secret.AskTerminal}, nil
 }
 
-func (a *app) secretSet(words []string, keyFile bool) error {
+func (a *app) secretSet(words []string, file, keyFile bool) error {
 	switch {
 	case len(words) == 0:
 		return &usageError{"bailey secret set needs a name", "bailey secret set NAME, and the value on standard input"}
@@ -95,7 +96,7 @@ func (a *app) secretSet(words []string, keyFile bool) error {
 	if err != nil {
 		return err
 	}
-	k.KeyFile = keyFile
+	k.File, k.KeyFile = file, keyFile
 	var v secret.Value
 	if term.IsTerminal(int(a.in.Fd())) {
 		v, err = secret.ReadTerminal("bailey: value of " + name + " (not shown): ")

@@ -50,6 +50,13 @@ func ReadTerminal(prompt string) (Value, error) {
 		return Value{}, &Error{Name: "store", Problem: "there is no terminal to ask on", Hint: "run this in a terminal, or give the value on standard input"}
 	}
 	defer tty.Close()
+	// Not shown from before the prompt on: term.ReadPassword alone would show what a
+	// quick person types before it has begun.
+	show, err := hideTyping(int(tty.Fd()))
+	if err != nil {
+		return Value{}, fmt.Errorf("ask on the terminal: %w", err)
+	}
+	defer show()
 	if _, err := tty.WriteString(prompt); err != nil {
 		return Value{}, fmt.Errorf("ask on the terminal: %w", err)
 	}
