@@ -21,6 +21,7 @@ func (a *app) runFlags(o *runOptions) []*flag {
 	return append(append(policyFlags(&o.config),
 		&flag{name: "dry-run", help: "print what would be done, and do nothing", set: toggle(&o.dryRun)},
 		&flag{name: "log", value: "FILE", help: "append the session's events to FILE as JSON lines", kind: "file", set: text(&o.config.Log)},
+		&flag{name: "net-log", value: "FILE", help: "append the session's connections to FILE as JSON lines", kind: "file", set: text(&o.config.NetLog)},
 		&flag{name: "report", value: "FILE", help: "write a summary of the session to FILE as JSON", kind: "file", set: text(&o.report)},
 	), a.messageFlags()...)
 }
@@ -58,6 +59,7 @@ func (a *app) runCommand(o *runOptions, words []string) error {
 		return a.printPlan(p)
 	}
 	o.config.Planned = func(p *bailey.Plan) error { a.announce(p); return nil }
+	o.config.Reloaded = a.reloaded
 	_, err := a.execute(o, words)
 	return err
 }

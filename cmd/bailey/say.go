@@ -145,6 +145,8 @@ func describe(err error) (text, hint string) {
 		noPlan      *plan.Error
 		unsupported *bailey.UnsupportedError
 		denied      *bailey.DeniedError
+		publish     *bailey.PublishError
+		reload      *bailey.ReloadError
 		store       *trust.Error
 		setup       *bailey.SetupError
 		path        *audit.PathError
@@ -166,6 +168,10 @@ func describe(err error) (text, hint string) {
 		hint = noPlan.Hint
 	case errors.As(err, &unsupported):
 		hint = unsupported.Hint
+	case errors.As(err, &publish):
+		hint = publish.Hint()
+	case errors.As(err, &reload):
+		hint = reload.Hint
 	case errors.As(err, &denied):
 		hint = denied.Hint
 	case errors.As(err, &path):

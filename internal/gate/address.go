@@ -34,7 +34,9 @@ func Nameserver() netip.Addr  { return synthetic4(nameserverIndex) }
 func Nameserver6() netip.Addr { return synthetic6(nameserverIndex) }
 
 // ProxyPort is where the explicit proxy listens on Nameserver.
-const ProxyPort = 1080
+// It is below 1024, where nothing inside may listen, so that a server of the box
+// that listens on every address is not in its way.
+const ProxyPort = 81
 
 func synthetic4(i uint32) netip.Addr {
 	return netip.AddrFrom4([4]byte{198, 18 + byte(i>>16), byte(i >> 8), byte(i)})
@@ -78,9 +80,9 @@ type UDPSocket struct {
 // It depends on n alone, so that box and gate agree.
 func UDPSockets(n *plan.Network) []UDPSocket {
 	var out []UDPSocket
-	i := uint32(firstUDP)
+	next, places := uint32(firstUDP), map[string]uint32{} // a name has one address for all its ports
 	for _, r := range n.Allow {
-		if r.Protocol != "udp" || len(r.Ports) != 1 || r.Ports[0].First != r.Ports[0].Last || i >= firstName {
+		if r.Protocol != "udp" || len(r.Ports) != 1 || r.Ports[0].First != r.Ports[0].Last {
 			continue // New says why
 		}
 		port := r.Ports[0].First
@@ -88,9 +90,16 @@ func UDPSockets(n *plan.Network) []UDPSocket {
 			out = append(out, UDPSocket{netip.AddrPortFrom(a, port), r.Host, port})
 			continue
 		}
+		i, ok := places[r.Host]
+		if !ok {
+			i, places[r.Host] = next, next
+			next++
+		}
+		if i >= firstName {
+			continue
+		}
 		out = append(out, UDPSocket{netip.AddrPortFrom(synthetic4(i), port), r.Host, port},
 			UDPSocket{netip.AddrPortFrom(synthetic6(i), port), r.Host, port})
-		i++
 	}
 	return out
 }

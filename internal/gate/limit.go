@@ -17,9 +17,9 @@ type Limits struct {
 
 // The defaults.
 const (
-	// maxConns is twice what a browser, a package manager and a build open
-	// together. With two descriptors each it stays below common hard limits (4,096).
-	maxConns = 1024
+	// maxConns is far above what a browser, a package manager and a build open
+	// together; each holds two descriptors, and at most some 20 kB.
+	maxConns = 2048
 	// handshakeTime is generous for a loaded machine: client and gate share it.
 	handshakeTime = 10 * time.Second
 	// idleTime is longer than the keep-alives of databases, ssh and long polls.

@@ -156,6 +156,11 @@ var (
 		otherFamily(),
 	}, otherwise: eACCES}
 
+	proxySocketRule = rule{clauses: []clause{
+		inet("stream, default protocol", sockStream, 0, retAllow),
+		inet("stream, TCP", sockStream, ipTCP, retAllow),
+	}, next: &hostSocketRule}
+
 	hostPairRule = rule{clauses: []clause{
 		unixOnly("stream", sockStream), unixOnly("seqpacket", sockSeq),
 		{"AF_UNIX", []test{is(0, afUnix)}, eACCES},
