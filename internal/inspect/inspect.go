@@ -60,6 +60,9 @@ func (i *Inspector) Serve(ctx context.Context, client net.Conn, t gate.Target) e
 	defer raw.Close()
 	stop := context.AfterFunc(ctx, func() { raw.Close() })
 	defer stop()
+	// Whatever is under way towards the server ends with the connection.
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
 	front := net.Conn(raw)
 	if t.TLS {
 		var err error
