@@ -110,11 +110,14 @@ func (w *network) look(b *Box, n *plan.Network) error {
 			return "", false
 		}}
 		if f.StateDir != "" {
-			options.Keep = &secret.Keep{Dir: filepath.Join(f.StateDir, "secrets")}
+			options.Keep = &secret.Keep{Dir: filepath.Join(f.StateDir, "secrets"), Ask: secret.AskTerminal}
 		}
 		var err error
 		if w.secrets, err = secret.Open(context.Background(), n.Secrets, options); err != nil {
 			return err
+		}
+		if _, err := secret.NoCore(); err != nil {
+			return fmt.Errorf("keep secrets out of core dumps: %w", err)
 		}
 		env, files = w.secrets.Inside()
 	}

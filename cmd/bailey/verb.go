@@ -51,6 +51,7 @@ func verbs() []entry {
 		{"rules", rulesVerb},
 		{"policy", policyVerb},
 		{"trust", trustVerb},
+		{"secret", secretVerb},
 		{"doctor", doctorVerb},
 		{"version", versionVerb},
 		{"completion", completionVerb},

@@ -29,7 +29,7 @@ import (
 
 // world is a server, an inspector in front of it, and who is told of denials.
 type world struct {
-	t         *testing.T
+	t         testing.TB
 	inspector *Inspector
 	target    gate.Target
 	addr      string // of the front: every connection there is inspected
@@ -46,14 +46,16 @@ type setup struct {
 	deny    []plan.NetRule
 	secrets []plan.NetSecret
 	env     map[string]string
-	h1      bool // the server does not speak HTTP/2
-	distant func(t *testing.T) (dial string, roots *x509.CertPool)
+	h1      bool  // the server does not speak HTTP/2
+	fail    error // of every dial
+	named   bool  // the target's port is that of the front, so that programs can name it
+	distant func(t testing.TB) (dial string, roots *x509.CertPool)
 }
 
 const host = "api.test"
 
 // newWorld serves handler as api.test, behind an inspector.
-func newWorld(t *testing.T, s setup, handler http.HandlerFunc) *world {
+func newWorld(t testing.TB, s setup, handler http.HandlerFunc) *world {
 	t.Helper()
 	server := httptest.NewUnstartedServer(handler)
 	server.Config.ErrorLog = quiet()
@@ -107,6 +109,9 @@ func newWorld(t *testing.T, s setup, handler http.HandlerFunc) *world {
 			w.mu.Lock()
 			w.dials++
 			w.mu.Unlock()
+			if s.fail != nil {
+				return nil, s.fail
+			}
 			return (&net.Dialer{}).DialContext(ctx, "tcp", addr)
 		},
 		Denied: func(d gate.Denial) {
@@ -123,6 +128,9 @@ func newWorld(t *testing.T, s setup, handler http.HandlerFunc) *world {
 		t.Fatal(err)
 	}
 	w.addr = front.Addr().String()
+	if s.named {
+		w.target.Port = uint16(front.Addr().(*net.TCPAddr).Port)
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	var all sync.WaitGroup
 	t.Cleanup(func() {
@@ -174,6 +182,17 @@ func (w *world) told() []gate.Denial {
 	return d
 }
 
+// toldSoon waits for denials that come after the program has gone on.
+func (w *world) toldSoon() []gate.Denial {
+	for range 500 {
+		if d := w.told(); len(d) > 0 {
+			return d
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	return nil
+}
+
 // eachProtocol runs a test for every pair of protocols.
 func eachProtocol(t *testing.T, f func(t *testing.T, h2, server1 bool)) {
 	for _, h2 := range []bool{false, true} {
@@ -183,7 +202,7 @@ func eachProtocol(t *testing.T, f func(t *testing.T, h2, server1 bool)) {
 	}
 }
 
-func get(t *testing.T, c *http.Client, req *http.Request) (int, string, http.Header) {
+func get(t testing.TB, c *http.Client, req *http.Request) (int, string, http.Header) {
 	t.Helper()
 	res, err := c.Do(req)
 	if err != nil {
@@ -197,7 +216,7 @@ func get(t *testing.T, c *http.Client, req *http.Request) (int, string, http.Hea
 	return res.StatusCode, string(b), res.Header
 }
 
-func request(t *testing.T, method, url string, body io.Reader) *http.Request {
+func request(t testing.TB, method, url string, body io.Reader) *http.Request {
 	t.Helper()
 	r, err := http.NewRequest(method, url, body)
 	if err != nil {
@@ -332,11 +351,12 @@ func (z *zeros) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// TestLarge: a gigabyte each way in bounded memory. In short mode it is less.
+// TestLarge: a gigabyte each way in bounded memory when BAILEY_TEST_SLOW is set,
+// and less otherwise.
 func TestLarge(t *testing.T) {
 	size := int64(1 << 30)
-	if testing.Short() {
-		size = 64 << 20
+	if os.Getenv("BAILEY_TEST_SLOW") == "" {
+		size = 128 << 20
 	}
 	for _, secrets := range [][]plan.NetSecret{nil, someSecrets()} {
 		w := newWorld(t, setup{secrets: secrets, env: someEnv()}, func(w http.ResponseWriter, r *http.Request) {
@@ -660,13 +680,7 @@ func TestPinned(t *testing.T) {
 			c.Close()
 			t.Fatal("a stranger's certificate is accepted")
 		}
-		var d []gate.Denial
-		for range 200 {
-			if d = w.told(); len(d) > 0 {
-				break
-			}
-			time.Sleep(10 * time.Millisecond)
-		}
+		d := w.toldSoon()
 		if len(d) != 1 || d[0].Op != "inspect" || d[0].Target != "api.test:443" || d[0].From.Line != 7 || !strings.Contains(d[0].Hint, "bad certificate") {
 			t.Errorf("told %+v", d)
 		}
@@ -685,7 +699,7 @@ func TestServerName(t *testing.T) {
 // TestUnverified: a server whose certificate is not valid gets nothing.
 func TestUnverified(t *testing.T) {
 	got := false
-	w := newWorld(t, setup{secrets: someSecrets(), env: someEnv(), distant: func(t *testing.T) (string, *x509.CertPool) {
+	w := newWorld(t, setup{secrets: someSecrets(), env: someEnv(), distant: func(t testing.TB) (string, *x509.CertPool) {
 		server := httptest.NewTLSServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { got = true }))
 		server.Config.ErrorLog = quiet()
 		t.Cleanup(server.Close)
@@ -703,8 +717,7 @@ func TestUnverified(t *testing.T) {
 }
 
 func TestUnreachable(t *testing.T) {
-	w := newWorld(t, setup{}, nil)
-	w.target.Dial = func(context.Context) (net.Conn, error) { return nil, errors.New("no route") }
+	w := newWorld(t, setup{fail: errors.New("no route")}, nil)
 	status, body, _ := get(t, w.client(true), request(t, "GET", w.url("/"), nil))
 	if status != http.StatusBadGateway || !strings.Contains(body, "no route") {
 		t.Errorf("%d %s", status, body)

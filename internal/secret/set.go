@@ -75,7 +75,7 @@ func Open(ctx context.Context, specs []plan.NetSecret, o Options) (*Set, error) 
 }
 
 // Update puts another list in place, whole or not at all. A secret that is in
-// both lists with the same source keeps its placeholder.
+// both lists keeps its placeholder.
 func (s *Set) Update(ctx context.Context, specs []plan.NetSecret) error {
 	if len(specs) > maxSecrets {
 		return fmt.Errorf("read secrets: %d are more than the limit of %d", len(specs), maxSecrets)
@@ -104,6 +104,9 @@ func (s *Set) entry(ctx context.Context, spec plan.NetSecret) (*entry, error) {
 	if err := Check(spec); err != nil {
 		return nil, err
 	}
+	if spec.Header == "" && spec.Query == "" && spec.Basic == "" {
+		spec.Header = "Authorization"
+	}
 	e := &entry{spec: spec}
 	for _, h := range spec.Hosts {
 		p, err := hostname.ParsePattern(h)
@@ -115,11 +118,10 @@ func (s *Set) entry(ctx context.Context, spec plan.NetSecret) (*entry, error) {
 	s.mu.Lock()
 	known := s.entries
 	s.mu.Unlock()
-	for _, k := range known {
-		if k.spec.Name == spec.Name && k.spec.Source == spec.Source && k.spec.Cache == spec.Cache {
-			e.placeholder, e.origin = k.placeholder, k.origin
-			return e, nil
-		}
+	i := slices.IndexFunc(known, func(k *entry) bool { return k.spec.Name == spec.Name })
+	if i >= 0 && known[i].spec.Source == spec.Source && known[i].spec.Cache == spec.Cache {
+		e.placeholder, e.origin = known[i].placeholder, known[i].origin
+		return e, nil
 	}
 	source, err := newSource(spec.Source, time.Duration(spec.Cache)*time.Second, &s.options)
 	if err != nil {
@@ -128,6 +130,16 @@ func (s *Set) entry(ctx context.Context, spec plan.NetSecret) (*entry, error) {
 	e.origin = &origin{source: source}
 	if _, err := e.read(ctx); err != nil {
 		return nil, err
+	}
+	if i >= 0 {
+		// From another source now: programs have the placeholder, and servers may
+		// still know the value.
+		k := known[i]
+		k.mu.Lock()
+		e.old = append(slices.Clone(k.old), k.value)
+		k.mu.Unlock()
+		e.placeholder = k.placeholder
+		return e, nil
 	}
 	e.placeholder, err = Placeholder(e.value.Reveal())
 	if err != nil {
@@ -150,8 +162,8 @@ func Check(spec plan.NetSecret) error {
 		return bad(errName.Error(), "give it another name")
 	case len(spec.Hosts) == 0:
 		return bad("it has no hosts, so it can go nowhere", `write hosts = ["api.example.org"]`)
-	case placed != 1:
-		return bad("it needs one of header, query and basic, and no more", `write header = "Authorization", format = "Bearer {}"`)
+	case placed > 1:
+		return bad("it goes into one place: header, query or basic", `write header = "Authorization", format = "Bearer {}"`)
 	case spec.Format != "" && (strings.Count(spec.Format, "{}") != 1 || spec.Basic != ""):
 		return bad("its format needs {} once, where the value goes, and a header or a query parameter to go to", `write format = "Bearer {}"`)
 	case slices.Contains(spec.Hosts, "*"), slices.Contains(spec.Hosts, "0.0.0.0/0"), slices.Contains(spec.Hosts, "::/0"):

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -107,26 +108,25 @@ func TestOpenRefuses(t *testing.T) {
 		s.Close()
 	}
 	for want, change := range map[string]func(*plan.NetSecret){
-		"it has no hosts":                         func(s *plan.NetSecret) { s.Hosts = nil },
-		"it may go to every host":                 func(s *plan.NetSecret) { s.Hosts = []string{"*"} },
-		"a host of it is none":                    func(s *plan.NetSecret) { s.Hosts = []string{"a b"} },
-		"it needs one of header, query and basic": func(s *plan.NetSecret) { s.Header = "" },
-		"and no more":                             func(s *plan.NetSecret) { s.Query = "k" },
-		"its format needs {} once":                func(s *plan.NetSecret) { s.Format = "Bearer" },
-		"its source is none of":                   func(s *plan.NetSecret) { s.Source = tokenValue },
-		"none of \"env:NAME\"":                    func(s *plan.NetSecret) { s.Source = "vault:x" },
-		"the variable BAILEY_NO_SUCH is not set":  func(s *plan.NetSecret) { s.Source = "env:BAILEY_NO_SUCH" },
-		"no such file":                            func(s *plan.NetSecret) { s.Source = "file:" + dir + "/none" },
-		"is not absolute":                         func(s *plan.NetSecret) { s.Source = "file:x" },
-		"not a regular file":                      func(s *plan.NetSecret) { s.Source = "file:" + dir },
-		"its value has 0 bytes":                   func(s *plan.NetSecret) { s.Source = file("empty", "\n") },
-		"its value has 5 bytes":                   func(s *plan.NetSecret) { s.Source = file("short", "abcde\n") },
-		"no HTTP header can carry":                func(s *plan.NetSecret) { s.Source = file("lines", "first-line\nsecond-line\n") },
-		"more than 8192 bytes":                    func(s *plan.NetSecret) { s.Source = file("long", strings.Repeat("a", 9000)) },
-		"too few letters and digits":              func(s *plan.NetSecret) { s.Source = file("signs", "-------------") },
-		"run its command: exit status 3":          func(s *plan.NetSecret) { s.Source = "command:echo '" + tokenValue + "'; exit 3" },
-		"there is no store of secrets here":       func(s *plan.NetSecret) { s.Source = "keyring:A" },
-		"a name has letters":                      func(s *plan.NetSecret) { s.Name = "../x" },
+		"it has no hosts":                        func(s *plan.NetSecret) { s.Hosts = nil },
+		"it may go to every host":                func(s *plan.NetSecret) { s.Hosts = []string{"*"} },
+		"a host of it is none":                   func(s *plan.NetSecret) { s.Hosts = []string{"a b"} },
+		"it goes into one place":                 func(s *plan.NetSecret) { s.Query = "k" },
+		"its format needs {} once":               func(s *plan.NetSecret) { s.Format = "Bearer" },
+		"its source is none of":                  func(s *plan.NetSecret) { s.Source = tokenValue },
+		"none of \"env:NAME\"":                   func(s *plan.NetSecret) { s.Source = "vault:x" },
+		"the variable BAILEY_NO_SUCH is not set": func(s *plan.NetSecret) { s.Source = "env:BAILEY_NO_SUCH" },
+		"no such file":                           func(s *plan.NetSecret) { s.Source = "file:" + dir + "/none" },
+		"is not absolute":                        func(s *plan.NetSecret) { s.Source = "file:x" },
+		"not a regular file":                     func(s *plan.NetSecret) { s.Source = "file:" + dir },
+		"its value has 0 bytes":                  func(s *plan.NetSecret) { s.Source = file("empty", "\n") },
+		"its value has 5 bytes":                  func(s *plan.NetSecret) { s.Source = file("short", "abcde\n") },
+		"no HTTP header can carry":               func(s *plan.NetSecret) { s.Source = file("lines", "first-line\nsecond-line\n") },
+		"more than 8192 bytes":                   func(s *plan.NetSecret) { s.Source = file("long", strings.Repeat("a", 9000)) },
+		"too few letters and digits":             func(s *plan.NetSecret) { s.Source = file("signs", "-------------") },
+		"run its command: exit status 3":         func(s *plan.NetSecret) { s.Source = "command:echo '" + tokenValue + "'; exit 3" },
+		"there is no store of secrets here":      func(s *plan.NetSecret) { s.Source = "keyring:A" },
+		"a name has letters":                     func(s *plan.NetSecret) { s.Name = "../x" },
 	} {
 		bad := good
 		change(&bad)
@@ -205,6 +205,22 @@ func TestRotation(t *testing.T) {
 	}
 	if again, _ := s.Inside(); again["A"] != env["A"] {
 		t.Error("another placeholder after a reload")
+	}
+	// So does one from another source, and the former value stays masked.
+	third := path + ".third"
+	if err := os.WriteFile(third, []byte("third-value-0123456789"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	moved := slices.Clone(specs)
+	moved[0].Source = "file:" + third
+	if err := s.Update(ctx, moved); err != nil {
+		t.Fatal(err)
+	}
+	if again, _ := s.Inside(); again["A"] != env["A"] || value() != "third-value-0123456789" || s.Masker().Text(otherValue) == otherValue {
+		t.Error("another source is not taken in its place")
+	}
+	if err := s.Update(ctx, specs); err != nil {
+		t.Fatal(err)
 	}
 	// A bad candidate changes nothing.
 	if err := s.Update(ctx, append(specs, plan.NetSecret{Name: "B"})); err == nil || value() != otherValue {
