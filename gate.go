@@ -110,7 +110,7 @@ func (w *network) look(b *Box, n *plan.Network) error {
 			return "", false
 		}}
 		if f.StateDir != "" {
-			options.Keep = &secret.Keep{Dir: filepath.Join(f.StateDir, "secrets")}
+			options.Keep = &secret.Keep{Dir: filepath.Join(f.StateDir, "secrets"), Ask: secret.AskTerminal}
 		}
 		var err error
 		if w.secrets, err = secret.Open(context.Background(), n.Secrets, options); err != nil {

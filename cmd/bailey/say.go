@@ -14,6 +14,7 @@ import (
 	"github.com/bailey-run/bailey/internal/audit"
 	"github.com/bailey-run/bailey/internal/plan"
 	"github.com/bailey-run/bailey/internal/policy"
+	"github.com/bailey-run/bailey/internal/secret"
 	"github.com/bailey-run/bailey/internal/trust"
 )
 
@@ -152,6 +153,7 @@ func describe(err error) (text, hint string) {
 		exe         *exec.Error
 		file        *fs.PathError
 		limit       *bailey.LimitError
+		hidden      *secret.Error
 	)
 	switch {
 	case errors.As(err, &usage):
@@ -177,6 +179,8 @@ func describe(err error) (text, hint string) {
 	case errors.As(err, &store):
 		text = "trust store " + quote(store.Path) + ": " + store.Problem
 		hint = store.Hint
+	case errors.As(err, &hidden):
+		hint = hidden.Hint
 	case errors.As(err, &setup):
 		hint = "bailey doctor says what this machine offers"
 	case errors.As(err, &exe):

@@ -10,7 +10,6 @@ import (
 	"log"
 	"net"
 	"net/http"
-	"strings"
 	"sync"
 	"time"
 
@@ -56,16 +55,17 @@ func (i *Inspector) CA() []byte { return i.ca.pem }
 
 // Serve serves one connection until its end, as gate.Inspector says.
 func (i *Inspector) Serve(ctx context.Context, client net.Conn, t gate.Target) error {
-	c := &conn{Inspector: i, t: &t, uses: nil, closed: make(chan struct{})}
-	var front net.Conn = &watched{Conn: client, closed: c.closed}
-	defer front.Close()
-	stop := context.AfterFunc(ctx, func() { front.Close() })
+	c := &conn{Inspector: i, t: &t, closed: make(chan struct{})}
+	raw := &watched{Conn: client, closed: c.closed}
+	defer raw.Close()
+	stop := context.AfterFunc(ctx, func() { raw.Close() })
 	defer stop()
+	front := net.Conn(raw)
 	if t.TLS {
 		// Secrets go only where we check the certificate.
 		c.uses = i.secrets.For(t.Host)
 		var err error
-		if front, err = c.handshake(ctx, front); err != nil {
+		if front, err = c.handshake(ctx, raw); err != nil {
 			return err
 		}
 	}
@@ -133,11 +133,12 @@ func (c *conn) handshake(ctx context.Context, client net.Conn) (net.Conn, error)
 			return c.ca.certificate(c.t.Host, c.now())
 		},
 	}
-	conn := tls.Server(client, config)
+	heard := &recorder{Conn: client}
+	conn := tls.Server(heard, config)
 	ctx, cancel := context.WithTimeout(ctx, helloTime)
 	defer cancel()
 	if err := conn.HandshakeContext(ctx); err != nil {
-		if alert := distrust(err); alert != "" {
+		if alert := distrust(err, heard.last); alert != "" {
 			c.deny(gate.Denial{
 				Op: "inspect", Target: c.address(), Rule: c.reason().Text, From: c.reason().From,
 				Hint: "the program does not accept the certificate of this box (" + alert + "): it has its own list of authorities, or pins the server's certificate; point it to $SSL_CERT_FILE, or take inspect, methods, paths and secrets away from this host",
@@ -145,21 +146,8 @@ func (c *conn) handshake(ctx context.Context, client net.Conn) (net.Conn, error)
 		}
 		return nil, fmt.Errorf("TLS handshake of the program: %w", err)
 	}
+	heard.over = true
 	return conn, nil
-}
-
-// distrust is what the program said about our certificate, or "" when the
-// handshake failed for another reason. The alerts are those of RFC 8446, 6.2.
-func distrust(err error) string {
-	if op := (*net.OpError)(nil); errors.As(err, &op) && op.Op == "remote error" && op.Err != nil {
-		said := strings.TrimPrefix(op.Err.Error(), "tls: ")
-		for _, alert := range [...]string{"unknown certificate authority", "bad certificate", "unknown certificate", "unsupported certificate", "expired certificate", "revoked certificate", "bad certificate status response", "access denied"} {
-			if said == alert {
-				return alert
-			}
-		}
-	}
-	return ""
 }
 
 // isHost says whether a name that a program sent is the target's.

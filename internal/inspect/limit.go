@@ -34,7 +34,7 @@ const (
 	maxShown = 512
 	// maxInflate is how much a compressed request body may unpack to in all, in
 	// bytes, so that looking into it stays cheap. More is refused.
-	maxInflate = 1 << 30
+	maxInflate = 64 << 20
 	// maxPacked is the longest compressed request body that is looked into, in
 	// bytes: it is held back in memory until it was unpacked, because a secret in
 	// it can be told only then. A longer one is refused.

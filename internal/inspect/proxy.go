@@ -51,7 +51,9 @@ func (c *conn) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		c.refuse(w, r, e, v, "")
 		return
 	}
-	if up := r.Header.Get("Upgrade"); up != "" && (!strings.EqualFold(up, "websocket") || r.Method != http.MethodGet) {
+	if up := r.Header["Upgrade"]; len(up) == 1 && strings.EqualFold(up[0], "websocket") && r.Method == http.MethodGet {
+		up[0] = "websocket"
+	} else {
 		// A server may ignore it (RFC 9110, 7.8); h2c would be a way around rules.
 		r.Header.Del("Upgrade")
 	}

@@ -16,6 +16,7 @@ import (
 
 	"github.com/bailey-run/bailey/internal/plan"
 	"github.com/bailey-run/bailey/internal/policy"
+	"github.com/bailey-run/bailey/internal/secret"
 )
 
 func someEnv() map[string]string {
@@ -384,4 +385,16 @@ func TestUnknownCoding(t *testing.T) {
 	if got := send(w, "br", strings.NewReader("x")); got != 200 {
 		t.Errorf("without secrets: %d", got)
 	}
+}
+
+// newFuzzSet is the set of someSecrets.
+func newFuzzSet(t testing.TB) *secret.Set {
+	t.Helper()
+	env := someEnv()
+	s, err := secret.Open(context.Background(), someSecrets(), secret.Options{Lookup: func(n string) (string, bool) { v, ok := env[n]; return v, ok }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.Close)
+	return s
 }

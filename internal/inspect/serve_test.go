@@ -46,7 +46,9 @@ type setup struct {
 	deny    []plan.NetRule
 	secrets []plan.NetSecret
 	env     map[string]string
-	h1      bool // the server does not speak HTTP/2
+	h1      bool  // the server does not speak HTTP/2
+	fail    error // of every dial
+	named   bool  // the target's port is that of the front, so that programs can name it
 	distant func(t *testing.T) (dial string, roots *x509.CertPool)
 }
 
@@ -107,6 +109,9 @@ func newWorld(t *testing.T, s setup, handler http.HandlerFunc) *world {
 			w.mu.Lock()
 			w.dials++
 			w.mu.Unlock()
+			if s.fail != nil {
+				return nil, s.fail
+			}
 			return (&net.Dialer{}).DialContext(ctx, "tcp", addr)
 		},
 		Denied: func(d gate.Denial) {
@@ -123,6 +128,9 @@ func newWorld(t *testing.T, s setup, handler http.HandlerFunc) *world {
 		t.Fatal(err)
 	}
 	w.addr = front.Addr().String()
+	if s.named {
+		w.target.Port = uint16(front.Addr().(*net.TCPAddr).Port)
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	var all sync.WaitGroup
 	t.Cleanup(func() {
@@ -172,6 +180,17 @@ func (w *world) told() []gate.Denial {
 	d := w.denials
 	w.denials = nil
 	return d
+}
+
+// toldSoon waits for denials that come after the program has gone on.
+func (w *world) toldSoon() []gate.Denial {
+	for range 500 {
+		if d := w.told(); len(d) > 0 {
+			return d
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	return nil
 }
 
 // eachProtocol runs a test for every pair of protocols.
@@ -660,13 +679,7 @@ func TestPinned(t *testing.T) {
 			c.Close()
 			t.Fatal("a stranger's certificate is accepted")
 		}
-		var d []gate.Denial
-		for range 200 {
-			if d = w.told(); len(d) > 0 {
-				break
-			}
-			time.Sleep(10 * time.Millisecond)
-		}
+		d := w.toldSoon()
 		if len(d) != 1 || d[0].Op != "inspect" || d[0].Target != "api.test:443" || d[0].From.Line != 7 || !strings.Contains(d[0].Hint, "bad certificate") {
 			t.Errorf("told %+v", d)
 		}
@@ -703,8 +716,7 @@ func TestUnverified(t *testing.T) {
 }
 
 func TestUnreachable(t *testing.T) {
-	w := newWorld(t, setup{}, nil)
-	w.target.Dial = func(context.Context) (net.Conn, error) { return nil, errors.New("no route") }
+	w := newWorld(t, setup{fail: errors.New("no route")}, nil)
 	status, body, _ := get(t, w.client(true), request(t, "GET", w.url("/"), nil))
 	if status != http.StatusBadGateway || !strings.Contains(body, "no route") {
 		t.Errorf("%d %s", status, body)

@@ -156,6 +156,19 @@ func (t *lazyStore) trusted(path string, content []byte) bool {
 	return t.err == nil && t.store.Trusted(path, content)
 }
 
+// SecretsDir is where bailey keeps the person's secrets, as far as they are not in
+// the keyring of the operating system.
+func SecretsDir() (string, error) {
+	facts, err := collect("")
+	if err != nil {
+		return "", err
+	}
+	if facts.StateDir == "" {
+		return "", errors.New("find the secrets: there is no home directory")
+	}
+	return filepath.Join(facts.StateDir, "secrets"), nil
+}
+
 // Project are the policy files of the project around a directory, and the store
 // that says which of them a person has trusted.
 type Project struct {

@@ -5,7 +5,6 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
-	"html"
 	"net/url"
 )
 
@@ -52,7 +51,7 @@ func forms(text, mask []byte) []form {
 	add([]byte(url.PathEscape(string(text))), []byte(url.PathEscape(string(mask))))
 	add(quoted(text), quoted(mask))
 	add(plainQuoted(text), plainQuoted(mask))
-	add([]byte(html.EscapeString(string(text))), []byte(html.EscapeString(string(mask))))
+	add(inHTML(text), inHTML(mask))
 	return out
 }
 
@@ -80,4 +79,12 @@ func quoted(text []byte) []byte {
 func plainQuoted(text []byte) []byte {
 	text = bytes.ReplaceAll(text, []byte(`\`), []byte(`\\`))
 	return bytes.ReplaceAll(text, []byte(`"`), []byte(`\"`))
+}
+
+// inHTML is text as a page shows it, with the escapes that most programs use.
+func inHTML(text []byte) []byte {
+	for _, e := range [...][2]string{{"&", "&amp;"}, {"<", "&lt;"}, {">", "&gt;"}, {`"`, "&#34;"}, {"'", "&#39;"}} {
+		text = bytes.ReplaceAll(text, []byte(e[0]), []byte(e[1]))
+	}
+	return text
 }

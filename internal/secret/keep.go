@@ -27,6 +27,8 @@ type Keep struct {
 	// KeyFile lets a new encrypted file have a key in a file beside it in place
 	// of a passphrase. See docs/secrets.md for what little that protects.
 	KeyFile bool
+	// File puts values into the encrypted file also where there is a keyring.
+	File bool
 
 	ring ring // nil for the operating system's
 	file cachedFile
@@ -79,8 +81,10 @@ func (k *Keep) Set(ctx context.Context, name string, v Value) (where string, err
 	if err != nil {
 		return "", err
 	}
-	where = InKeyring
-	err = k.keyring().set(ctx, name, v)
+	where, err = InKeyring, errNoKeyring
+	if !k.File && !k.KeyFile {
+		err = k.keyring().set(ctx, name, v)
+	}
 	if errors.Is(err, errNoKeyring) {
 		where = InFile
 		err = k.setFile(name, v)
@@ -91,10 +95,15 @@ func (k *Keep) Set(ctx context.Context, name string, v Value) (where string, err
 	was := slices.IndexFunc(items, func(i Item) bool { return i.Name == name })
 	if was >= 0 {
 		// A value that was put elsewhere before must not stay there.
-		if items[was].Where == InFile && where != InFile {
-			if err := k.removeFile(name); err != nil {
-				return "", &Error{Name: name, Problem: "its former value stays in the encrypted file", Hint: hintOf(err), Err: err}
-			}
+		if items[was].Where == where {
+			err = nil
+		} else if where == InKeyring {
+			err = k.removeFile(name)
+		} else if err = k.keyring().remove(ctx, name); errors.Is(err, fs.ErrNotExist) {
+			err = nil
+		}
+		if err != nil {
+			return "", &Error{Name: name, Problem: "its former value stays in the " + items[was].Where, Hint: hintOf(err), Err: err}
 		}
 		items = slices.Delete(items, was, was+1)
 	}

@@ -117,6 +117,33 @@ func TestKeep(t *testing.T) {
 	}
 }
 
+// TestMoved: a value that is set anew elsewhere does not stay where it was.
+func TestMoved(t *testing.T) {
+	ctx := context.Background()
+	ring := fakeRing{}
+	k := &Keep{Dir: t.TempDir(), ring: ring}
+	set := func(want string) {
+		t.Helper()
+		if where, err := k.Set(ctx, "a", NewValue([]byte(tokenValue))); err != nil || where != want {
+			t.Fatal(where, err)
+		}
+		if v, err := k.Get(ctx, "a"); err != nil || string(v.Reveal()) != tokenValue {
+			t.Error("not what was set", err)
+		}
+	}
+	set(InKeyring)
+	k.KeyFile = true
+	set(InFile)
+	if len(ring) != 0 {
+		t.Error("the value stays in the keyring")
+	}
+	k.KeyFile = false
+	set(InKeyring)
+	if _, err := k.getFile("a"); err == nil {
+		t.Error("the value stays in the file")
+	}
+}
+
 func TestSealed(t *testing.T) {
 	ctx := context.Background()
 	dir := t.TempDir()

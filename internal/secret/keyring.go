@@ -45,7 +45,7 @@ func (systemRing) get(ctx context.Context, name string) (Value, error) {
 		return err
 	})
 	if err != nil {
-		return Value{}, &Error{Name: name, Problem: "the keyring does not give it", Hint: "bailey secret set " + name + ", or unlock the keyring", Err: err}
+		return Value{}, &Error{Name: name, Problem: "the keyring does not give it", Hint: "unlock the keyring, or bailey secret set " + name, Err: err}
 	}
 	return NewValue([]byte(<-got)), nil
 }
@@ -75,10 +75,18 @@ func ringCall(ctx context.Context, f func() error) error {
 		case errors.As(err, &bus) && (bus.Name == "org.freedesktop.DBus.Error.ServiceUnknown" || bus.Name == "org.freedesktop.DBus.Error.NameHasNoOwner"):
 			return errNoKeyring // a bus without a keyring on it
 		}
-		return err
+		return ringError(err)
 	case <-ctx.Done():
-		return ctx.Err()
+		return ringError(ctx.Err())
 	}
+}
+
+// ringError is what a keyring that is there said, and what to do about it.
+func ringError(err error) error {
+	if err == nil {
+		return nil
+	}
+	return &Error{Name: "store", Problem: "the keyring does not answer as it should", Hint: "unlock it, or keep the value in the encrypted file: bailey secret set --file NAME", Err: err}
 }
 
 // ringThere says whether there is a session bus. Without one the library would

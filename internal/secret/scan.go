@@ -1,5 +1,7 @@
 package secret
 
+import "io"
+
 // Scanner finds secrets and placeholders in a stream. It keeps a state and not
 // the stream, so it costs the same for a gigabyte. It sees a text however the
 // stream is cut into pieces; as it is, inside base64, in hexadecimal, escaped;
@@ -12,6 +14,43 @@ type Scanner struct {
 
 	percent int  // how many bytes of an escape were read: 0, 1 or 2
 	high    byte // its first digit
+}
+
+// Reader returns a reader of r that breaks off with a *LeakError before a secret is
+// complete. For a plain connection that cannot be looked into otherwise; it costs
+// the relay its splice.
+func (s *Scanner) Reader(r io.Reader) io.Reader {
+	if s.w == nil {
+		return r
+	}
+	return &scanReader{r: r, s: s}
+}
+
+// LeakError says that a stream held a secret or its placeholder.
+type LeakError struct{ Name string }
+
+func (e *LeakError) Error() string {
+	return "the stream holds the secret " + e.Name + " or its placeholder"
+}
+
+type scanReader struct {
+	r   io.Reader
+	s   *Scanner
+	err error
+}
+
+func (r *scanReader) Read(p []byte) (int, error) {
+	if r.err != nil {
+		return 0, r.err
+	}
+	n, err := r.r.Read(p)
+	safe, name := r.s.Scan(p[:n])
+	if name != "" {
+		clear(p[safe:n])
+		n, err = safe, &LeakError{name}
+	}
+	r.err = err
+	return n, err
 }
 
 // watch is what scanners look for.

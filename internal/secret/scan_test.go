@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/hex"
+	"errors"
 	"io"
 	"net/url"
 	"strings"
@@ -192,6 +193,20 @@ func TestMaskReader(t *testing.T) {
 		got, err := io.ReadAll(s.Masker().Reader(r))
 		if err != nil || string(got) != want {
 			t.Errorf("%s: %v, %d bytes", how, err, len(got))
+		}
+	}
+}
+
+func TestScanReader(t *testing.T) {
+	s := openSet(t)
+	for how, in := range map[string]func(io.Reader) io.Reader{"bytes": iotest.OneByteReader, "halves": iotest.HalfReader} {
+		got, err := io.ReadAll(s.Scanner().Reader(in(strings.NewReader("AUTH " + placeholderOf(s, "T") + "\r\n"))))
+		var leak *LeakError
+		if !errors.As(err, &leak) || leak.Name != "T" || string(got) != "AUTH "+placeholderOf(s, "T")[:len(tokenValue)-1] {
+			t.Errorf("%s: %q, %v", how, got, err)
+		}
+		if got, err := io.ReadAll(s.Scanner().Reader(in(strings.NewReader("harmless")))); err != nil || string(got) != "harmless" {
+			t.Errorf("%s: %q, %v", how, got, err)
 		}
 	}
 }

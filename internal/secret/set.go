@@ -104,6 +104,9 @@ func (s *Set) entry(ctx context.Context, spec plan.NetSecret) (*entry, error) {
 	if err := Check(spec); err != nil {
 		return nil, err
 	}
+	if spec.Header == "" && spec.Query == "" && spec.Basic == "" {
+		spec.Header = "Authorization"
+	}
 	e := &entry{spec: spec}
 	for _, h := range spec.Hosts {
 		p, err := hostname.ParsePattern(h)
@@ -150,8 +153,8 @@ func Check(spec plan.NetSecret) error {
 		return bad(errName.Error(), "give it another name")
 	case len(spec.Hosts) == 0:
 		return bad("it has no hosts, so it can go nowhere", `write hosts = ["api.example.org"]`)
-	case placed != 1:
-		return bad("it needs one of header, query and basic, and no more", `write header = "Authorization", format = "Bearer {}"`)
+	case placed > 1:
+		return bad("it goes into one place: header, query or basic", `write header = "Authorization", format = "Bearer {}"`)
 	case spec.Format != "" && (strings.Count(spec.Format, "{}") != 1 || spec.Basic != ""):
 		return bad("its format needs {} once, where the value goes, and a header or a query parameter to go to", `write format = "Bearer {}"`)
 	case slices.Contains(spec.Hosts, "*"), slices.Contains(spec.Hosts, "0.0.0.0/0"), slices.Contains(spec.Hosts, "::/0"):

@@ -7,7 +7,6 @@ package secret
 import (
 	"fmt"
 	"io"
-	"log/slog"
 )
 
 // Limits of a value. A shorter one occurs in ordinary text by chance, and
@@ -49,7 +48,6 @@ func (Value) GoString() string             { return hidden }
 func (Value) Format(f fmt.State, _ rune)   { io.WriteString(f, hidden) }
 func (Value) MarshalText() ([]byte, error) { return []byte(hidden), nil }
 func (Value) MarshalJSON() ([]byte, error) { return []byte(`"` + hidden + `"`), nil }
-func (Value) LogValue() slog.Value         { return slog.StringValue(hidden) }
 
 // Error is a secret that cannot be used as it was asked for. It names the
 // secret, never a value.
