@@ -103,3 +103,31 @@ func BenchmarkDNS(b *testing.B) {
 		}
 	}
 }
+
+// What 500 connections hold while they say nothing; the servers' goroutines are in it.
+func BenchmarkIdle500(b *testing.B) {
+	port := echoServer(b)
+	bx := newBox(b, &plan.Network{Allow: allowing([]uint16{port}, "tcp", "echo.test"), Hosts: pinned("echo.test")}, Options{})
+	dst, err := bx.resolve("echo.test")
+	if err != nil {
+		b.Fatal(err)
+	}
+	for range b.N {
+		before := heap()
+		var conns []net.Conn
+		for range 500 {
+			c, err := bx.dialAddr(netip.AddrPortFrom(dst, port))
+			if err != nil {
+				b.Fatal(err)
+			}
+			if !echoed(c) {
+				b.Fatal("no echo")
+			}
+			conns = append(conns, c)
+		}
+		b.ReportMetric(float64(heap()-before)/500, "B/conn")
+		for _, c := range conns {
+			c.Close()
+		}
+	}
+}

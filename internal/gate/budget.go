@@ -12,8 +12,11 @@ type budget struct {
 	up, down       atomic.Int64
 }
 
+// budgetKey names a rule across generations: not by where it stands.
+func budgetKey(r plan.NetRule) string { return r.Host + " " + r.Text }
+
 func (g *Gate) budget(r plan.NetRule) *budget {
-	key := r.Host + " " + r.Text
+	key := budgetKey(r)
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	b := g.budgets[key]

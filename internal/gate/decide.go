@@ -3,6 +3,7 @@ package gate
 import (
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 
 	"github.com/bailey-run/bailey/internal/hostname"
@@ -175,8 +176,32 @@ func origin(rule string, from policy.Source) string {
 	return rule
 }
 
-// same says whether a connection is treated by two decisions alike.
+// same says whether a connection is treated by two decisions alike. Where a rule
+// stands and why does not count: a line added to the policy closes nothing.
 func (d *decision) same(o *decision) bool {
-	return d.mode == o.mode && (d.mode != inspect ||
-		reflect.DeepEqual(d.allow, o.allow) && reflect.DeepEqual(d.deny, o.deny) && reflect.DeepEqual(d.gen.net.Secrets, o.gen.net.Secrets))
+	if d.mode != o.mode || !slices.EqualFunc(d.allow, o.allow, sameBudget) {
+		return false
+	}
+	return d.mode != inspect || slices.EqualFunc(d.allow, o.allow, sameRule) && slices.EqualFunc(d.deny, o.deny, sameRule) &&
+		slices.EqualFunc(d.gen.net.Secrets, o.gen.net.Secrets, sameSecret)
+}
+
+// sameBudget: a budget that comes or goes is held from the next connection on, one
+// that changes at once.
+func sameBudget(a, b plan.NetRule) bool {
+	if a.MaxUpload == 0 && a.MaxDownload == 0 && b.MaxUpload == 0 && b.MaxDownload == 0 {
+		return true
+	}
+	return budgetKey(a) == budgetKey(b) && (a.MaxUpload > 0) == (b.MaxUpload > 0) && (a.MaxDownload > 0) == (b.MaxDownload > 0)
+}
+
+func sameRule(a, b plan.NetRule) bool {
+	a.From, a.Text, a.Reason = b.From, b.Text, b.Reason
+	a.MaxUpload, a.MaxDownload = b.MaxUpload, b.MaxDownload
+	return reflect.DeepEqual(a, b)
+}
+
+func sameSecret(a, b plan.NetSecret) bool {
+	a.From = b.From
+	return reflect.DeepEqual(a, b)
 }

@@ -217,7 +217,7 @@ func (f *flow) decision() decision {
 // recheck looks at a flow again under a new generation.
 func (f *flow) recheck(gen *generation) {
 	f.mu.Lock()
-	was, decided, addr := f.d, f.decided, f.addr
+	was, decided, proxied, servers := f.d, f.decided, f.proxy != "", slices.Clone(f.servers)
 	f.mu.Unlock()
 	if !decided || was.verdict != Allow {
 		return // it meets the new generation when it decides
@@ -228,8 +228,10 @@ func (f *flow) recheck(gen *generation) {
 		d.verdict = Allow
 	}
 	ok := d.verdict == Allow && d.same(&was)
-	if ok && addr.IsValid() {
-		ok, _ = f.g.table.permits(&d, addr.Addr())
+	for _, c := range servers {
+		if ok && !proxied {
+			ok, _ = f.g.table.permits(&d, addrPort(c.RemoteAddr()).Addr())
+		}
 	}
 	if !ok {
 		f.close("the policy has changed")

@@ -235,6 +235,11 @@ func (g *Gate) Swap(n *plan.Network) error {
 	defer g.swap.Unlock()
 	gen.exactNames(func(name string) { g.names.bind(name, true) })
 	g.gen.Store(gen)
+	for _, r := range gen.net.Allow {
+		if r.MaxUpload > 0 || r.MaxDownload > 0 {
+			g.budget(r) // a raised or lowered one holds for open connections too
+		}
+	}
 	for _, f := range g.all() {
 		f.recheck(gen)
 	}

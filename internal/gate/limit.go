@@ -18,7 +18,8 @@ type Limits struct {
 // The defaults.
 const (
 	// maxConns is far above what a browser, a package manager and a build open
-	// together; each holds two descriptors, and at most some 20 kB.
+	// together; each holds two descriptors, and at most some 20 kB. It is less where
+	// the process may open few files (connsFor).
 	maxConns = 2048
 	// handshakeTime is generous for a loaded machine: client and gate share it.
 	handshakeTime = 10 * time.Second
@@ -37,7 +38,7 @@ const (
 )
 
 func (l Limits) filled() Limits {
-	def(&l.Conns, maxConns)
+	def(&l.Conns, connsFor(maxConns))
 	def(&l.Handshake, handshakeTime)
 	def(&l.Idle, idleTime)
 	def(&l.Dial, dialTime)

@@ -147,6 +147,9 @@ func (t *table) permits(d *decision, a netip.Addr) (ok bool, what string) {
 		return true, ""
 	}
 	if s.private {
+		if d.granted && d.host.Addr() == a {
+			return true, "" // a person saw this very address
+		}
 		for _, r := range d.allow {
 			if r.Private {
 				return true, ""

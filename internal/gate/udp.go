@@ -18,8 +18,9 @@ const (
 	maxAssociations = 64
 	// udpIdle ends an association without a datagram in either direction.
 	udpIdle = time.Minute
-	// maxDatagram is what a datagram over IPv4 can carry.
-	maxDatagram = 65507
+	// maxDatagram is above what DNS, QUIC, time and log messages are; a larger one is
+	// dropped.
+	maxDatagram = 16 << 10
 )
 
 // association is one program's port towards one udp rule's host.
@@ -35,7 +36,7 @@ func (g *Gate) serveUDP(pc net.PacketConn, s UDPSocket) {
 	h, _ := hostname.ParseWire(s.Host)
 	var mu sync.Mutex
 	byPeer := map[netip.AddrPort]*association{}
-	buf := make([]byte, maxDatagram)
+	buf := make([]byte, maxDatagram+1)
 	for {
 		n, from, err := pc.ReadFrom(buf)
 		if errors.Is(err, net.ErrClosed) || g.ctx.Err() != nil {
@@ -43,6 +44,9 @@ func (g *Gate) serveUDP(pc net.PacketConn, s UDPSocket) {
 		}
 		if err != nil {
 			time.Sleep(time.Millisecond)
+			continue
+		}
+		if n > maxDatagram {
 			continue
 		}
 		peer := addrPort(from)
@@ -128,7 +132,7 @@ func (a *association) serve(pc net.PacketConn, h hostname.Host, port uint16, fir
 	a.mu.Unlock()
 	a.send(first)
 	_, down := f.directions()
-	buf := make([]byte, maxDatagram)
+	buf := make([]byte, maxDatagram+1)
 	for {
 		out.SetReadDeadline(time.Now().Add(udpIdle))
 		n, err := out.Read(buf)
@@ -143,6 +147,9 @@ func (a *association) serve(pc net.PacketConn, h hostname.Host, port uint16, fir
 			}
 			f.done(err)
 			return
+		}
+		if n > maxDatagram {
+			continue
 		}
 		if got := down.take(int64(n)); got < int64(n) {
 			down.giveBack(got, nil)
