@@ -116,6 +116,9 @@ func (w *network) look(b *Box, n *plan.Network) error {
 		if w.secrets, err = secret.Open(context.Background(), n.Secrets, options); err != nil {
 			return err
 		}
+		if _, err := secret.NoCore(); err != nil {
+			return fmt.Errorf("keep secrets out of core dumps: %w", err)
+		}
 		env, files = w.secrets.Inside()
 	}
 	if looksInside(n) {

@@ -19,7 +19,7 @@ func (c *conn) answer(res *http.Response) error {
 		res.Header.Del("Content-Length")
 		res.ContentLength = -1
 	}
-	if len(c.uses) == 0 {
+	if len(exchangeOf(res.Request).uses) == 0 {
 		return nil
 	}
 	maskHeader(res.Header, c.secrets)

@@ -62,8 +62,6 @@ func (i *Inspector) Serve(ctx context.Context, client net.Conn, t gate.Target) e
 	defer stop()
 	front := net.Conn(raw)
 	if t.TLS {
-		// Secrets go only where we check the certificate.
-		c.uses = i.secrets.For(t.Host)
 		var err error
 		if front, err = c.handshake(ctx, raw); err != nil {
 			return err
@@ -112,7 +110,6 @@ func (i *Inspector) Serve(ctx context.Context, client net.Conn, t gate.Target) e
 type conn struct {
 	*Inspector
 	t      *gate.Target
-	uses   []secret.Use // secrets that may go there
 	proxy  http.Handler
 	closed chan struct{}
 }

@@ -19,8 +19,8 @@ func (c *conn) place(r *http.Request, e *exchange) error {
 	skip := map[*string]bool{}
 	query := r.URL.RawQuery
 	pairs := strings.Split(query, "&")
-	for i := range c.uses {
-		u := &c.uses[i]
+	for i := range e.uses {
+		u := &e.uses[i]
 		if u.Query != "" {
 			for j, pair := range pairs {
 				put, ok := c.inQuery(r, u, pair)
@@ -56,7 +56,7 @@ func (c *conn) place(r *http.Request, e *exchange) error {
 	// What is put in the query is left out of what is looked at.
 	rest := make([]string, 0, len(pairs))
 	for _, pair := range pairs {
-		if !c.placed(r, pair) {
+		if !c.placed(r, e, pair) {
 			rest = append(rest, pair)
 		}
 	}
@@ -77,7 +77,7 @@ func (c *conn) place(r *http.Request, e *exchange) error {
 		r.Header.Del("Range")
 		r.Header.Del("If-Range")
 	}
-	if len(c.uses) > 0 {
+	if len(e.uses) > 0 {
 		// What is compressed could not be masked either.
 		if r.Header.Get("Accept-Encoding") != "" {
 			r.Header.Set("Accept-Encoding", "identity")
@@ -87,9 +87,9 @@ func (c *conn) place(r *http.Request, e *exchange) error {
 	return nil
 }
 
-func (c *conn) placed(r *http.Request, pair string) bool {
-	for i := range c.uses {
-		if u := &c.uses[i]; u.Query != "" {
+func (c *conn) placed(r *http.Request, e *exchange, pair string) bool {
+	for i := range e.uses {
+		if u := &e.uses[i]; u.Query != "" {
 			if _, ok := c.inQuery(r, u, pair); ok {
 				return true
 			}

@@ -18,6 +18,7 @@ type exchange struct {
 	method string
 	path   string // as sent, without the query
 	h1     bool   // the program speaks HTTP/1
+	uses   []secret.Use
 	leak   *leakError
 }
 
@@ -36,6 +37,11 @@ func (c *conn) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	// A server may answer before it has read a body to its end.
 	http.NewResponseController(w).EnableFullDuplex()
 	e := &exchange{method: r.Method, h1: r.ProtoMajor < 2}
+	if c.t.TLS {
+		// Secrets go only where we check the certificate. They are asked for with
+		// each request: a reload may have taken one away.
+		e.uses = c.secrets.For(c.t.Host)
+	}
 	target, ok := c.target(r)
 	if !ok {
 		c.refuse(w, r, e, verdict{why: "the request is for another host than the connection"}, "open a connection of its own for each host")
@@ -124,7 +130,7 @@ func (c *conn) newProxy(transport http.RoundTripper) http.Handler {
 		ModifyResponse: c.answer,
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if len(c.uses) > 0 {
+		if len(exchangeOf(r).uses) > 0 {
 			w = &maskedWriter{w, c.secrets}
 		}
 		proxy.ServeHTTP(w, r)
@@ -160,6 +166,7 @@ func (c *conn) fail(w http.ResponseWriter, r *http.Request, err error) {
 		panic(http.ErrAbortHandler) // nobody is there to read an answer
 	default:
 		why, hint := upstreamError(err)
+		why = c.secrets.Masker().Text(why) // it may quote what the server sent
 		if hint != "" {
 			c.deny(gate.Denial{Op: "connect", Target: c.address(), Rule: c.reason().Text, From: c.reason().From, Hint: why})
 		}
