@@ -65,8 +65,8 @@ func (b *bench) network() error {
 		title, mode, count string
 		rounds             int
 	}{
-		{"download 1 GiB", "down", strconv.Itoa(1 << 30), 5},
-		{"upload 1 GiB", "up", strconv.Itoa(1 << 30), 5},
+		{"download 1 GiB", "down", strconv.Itoa(1 << 30), 3},
+		{"upload 1 GiB", "up", strconv.Itoa(1 << 30), 3},
 		{"1,000 connections, one after the other", "short", "1000", 5},
 		{"a first connection", "short", "1", 20},
 		{"500 connections at once", "parallel", "500", 5},
