@@ -664,3 +664,87 @@ func freePort(t *testing.T) int {
 	l.Close()
 	return n
 }
+
+// gateAttack tries ways around the gate from inside a box of tier full. It prints a
+// line for each that worked.
+const gateAttack = `import os, socket, struct, ctypes
+web = int(os.environ["WEB"]); host = int(os.environ["HOSTPORT"])
+def attempt(name, f):
+  try: print("WORKED", name, f())
+  except (OSError, AssertionError) as e: print("refused", name, e)
+def get(s, head=b"GET / HTTP/1.0\r\nHost: example.test:%d\r\n\r\n" % web):
+  s.settimeout(10); s.sendall(head); r = s.recv(99); assert r.startswith(b"HTTP/1.") and b" 200 " in r, r; return r
+def tcp(to, source=None, family=socket.AF_INET):
+  s = socket.socket(family); 
+  if source: s.bind(source)
+  s.settimeout(10); s.connect(to); return s
+gate = "198.18.0.1"
+attempt("the redirect port itself", lambda: get(tcp((gate, 1))))
+attempt("an address that no name has", lambda: get(tcp(("198.18.77.77", web))))
+attempt("the host's loopback by its name", lambda: get(tcp(("198.18.0.2", host))))
+attempt("an address of the host", lambda: get(tcp((os.environ["HOSTADDR"], host))))
+attempt("the gate's address as a source", lambda: get(tcp(("198.18.0.2", host), (gate, 0))))
+attempt("v4-mapped", lambda: get(tcp(("::ffff:127.0.0.1", host), family=socket.AF_INET6)))
+attempt("scoped", lambda: get(tcp(("fe80::1%lo", host), family=socket.AF_INET6)))
+def priv():
+  s = socket.socket(); s.bind(("0.0.0.0", 53)); return s.getsockname()
+attempt("the name server's port", priv)
+def over():
+  s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1); s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1); s.bind((gate, 53)); return 1
+attempt("the name server's socket", over)
+def transparent():
+  s = socket.socket(); s.setsockopt(0, 19, 1); return 1
+attempt("transparent", transparent)
+def mark():
+  s = socket.socket(); s.setsockopt(1, 36, 7); return 1
+attempt("mark", mark)
+attempt("netfilter", lambda: socket.socket(16, socket.SOCK_RAW, 12))
+attempt("route", lambda: socket.socket(16, socket.SOCK_RAW, 0))
+attempt("raw", lambda: socket.socket(socket.AF_INET, socket.SOCK_RAW, 6))
+attempt("packet", lambda: socket.socket(17, socket.SOCK_RAW, 0))
+attempt("vsock", lambda: socket.socket(40, socket.SOCK_STREAM))
+attempt("sysctl", lambda: open("/proc/sys/net/ipv4/ip_unprivileged_port_start", "w").write("0"))
+attempt("another Host", lambda: get(tcp((socket.gethostbyname("example.test"), web)), b"GET / HTTP/1.1\r\nHost: other.test\r\n\r\n"))
+attempt("two Hosts", lambda: get(tcp((socket.gethostbyname("example.test"), web)), b"GET / HTTP/1.1\r\nHost: example.test:%d\r\nHost: other.test\r\n\r\n" % web))
+def second():
+  s = tcp((socket.gethostbyname("example.test"), web)); s.sendall(b"GET / HTTP/1.1\r\nHost: example.test:%d\r\n\r\n" % web)
+  b = b""
+  while b"0\r\n\r\n" not in b and b"hello" not in b: b += s.recv(999)
+  return get(s, b"GET / HTTP/1.1\r\nHost: other.test\r\n\r\n")
+attempt("another Host in the second request", second)
+def resolve(name): return lambda: socket.getaddrinfo(name, 80)
+for name in "other.test", "a.b.other.test", "127.0.0.1.nip.io", "secret-data.other.test", "localhost.other.test": attempt("resolve " + name, resolve(name))
+def txt(kind):
+  q = struct.pack(">HHHHHH", 7, 0x100, 1, 0, 0, 0) + b"\x07example\x04test\x00" + struct.pack(">HH", kind, 1)
+  s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.settimeout(10); s.sendto(q, (gate, 53)); r = s.recv(999)
+  assert struct.unpack(">H", r[6:8])[0] > 0, "no answer: %d" % (r[3] & 15); return r
+for kind in 10, 16, 255, 15, 33: attempt("question of type %d" % kind, lambda: txt(kind))
+fds = [os.readlink("/proc/self/fd/" + f) for f in os.listdir("/proc/self/fd") if int(f) > 2 and os.path.lexists("/proc/self/fd/" + f)]
+attempt("inherited sockets", lambda: [f for f in fds if "socket" in f] or (_ for _ in ()).throw(OSError("none")))
+print("reached", get(tcp((socket.gethostbyname("example.test"), web)))[:12])
+`
+
+// TestGateAttacks holds that there is no way around the gate.
+func TestGateAttacks(t *testing.T) {
+	if _, err := os.Stat("/usr/bin/python3"); err != nil {
+		t.Skip(err)
+	}
+	s := newSite(t)
+	s.write(t, "attack.py", []byte(gateAttack))
+	host := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "the host's own") }))
+	defer host.Close()
+	hostAddr := "192.0.2.2"
+	if addrs, err := net.InterfaceAddrs(); err == nil {
+		for _, a := range addrs {
+			if ip, ok := a.(*net.IPNet); ok && ip.IP.To4() != nil && !ip.IP.IsLoopback() {
+				hostAddr = ip.IP.String()
+			}
+		}
+	}
+	both(t, func(t *testing.T, perPort bool) {
+		got, _ := s.run(t, s.config(perPort), "HOSTADDR="+hostAddr+" HOSTPORT="+port(host.Listener)+" timeout 50 /usr/bin/python3 attack.py")
+		if strings.Contains(got, "WORKED") || strings.Count(got, "refused ") < 31 || !strings.HasSuffix(got, "reached b'HTTP/1.0 200'") && !strings.HasSuffix(got, "reached b'HTTP/1.1 200'") || strings.Contains(got, "the host's own") {
+			t.Errorf("got\n%s", got)
+		}
+	})
+}

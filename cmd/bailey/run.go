@@ -5,6 +5,7 @@ import (
 	"errors"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/bailey-run/bailey"
@@ -33,7 +34,8 @@ func runVerb(a *app) *verb {
 		short: "run a command inside walls",
 		long: `The command runs in a box: it may read and write the project around the current
 directory, read the system and toolchains, and nothing else. HOME is private,
-there is no network, and only named variables of the environment get in. When
+there is no network but what --allow-net and the policy name, and only named
+variables of the environment get in. When
 the command ends, nothing it started survives it; when bailey dies, neither does
 the command. A wall that does not stand is an error: the command does not run.
 
@@ -113,6 +115,13 @@ func (a *app) announce(p *bailey.Plan) {
 			short[i] = p.Short(dir)
 		}
 		line += ", writable " + strings.Join(short, " ")
+	}
+	if hosts := p.Network(); hosts != nil {
+		const some = 3 // of perhaps hundreds; bailey plan lists all
+		line += ", network " + printable(strings.Join(hosts[:min(len(hosts), some)], " "))
+		if n := len(hosts) - some; n > 0 {
+			line += " and " + strconv.Itoa(n) + " more"
+		}
 	}
 	if names := slices.DeleteFunc(slices.Clone(p.Profiles()), func(n string) bool { return n == "default" }); len(names) > 0 {
 		line += ", profiles " + strings.Join(names, " ")
