@@ -24,6 +24,7 @@ const (
 	kindCaches               // a list of paths or {path, env} tables
 	kindVars                 // a table of environment variables
 	kindKeys                 // a list of lockable keys
+	kindWalls                // a list of walls that may be missing
 )
 
 // list reports whether values of this kind add up over the layers. The others

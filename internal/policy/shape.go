@@ -37,6 +37,8 @@ func (k *key) check() func(string) (problem, hint string) {
 		return checkProfile
 	case kindKeys:
 		return checkLock
+	case kindWalls:
+		return checkWall
 	}
 	return checkText
 }
