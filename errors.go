@@ -103,3 +103,13 @@ func planError(err error, min Tier) error {
 	}
 	return &UnsupportedError{Feature: "tier " + string(min), Need: e.Wall, Have: e.What, Hint: e.Hint}
 }
+
+// wallError makes walls that are missing an *UnsupportedError; every other error
+// stays as it is.
+func wallError(err error) error {
+	var e *plan.WallError
+	if !errors.As(err, &e) {
+		return err
+	}
+	return &UnsupportedError{Feature: e.Feature(), Need: e.Walls[0].Requested, Have: e.Why(), Hint: e.Hint()}
+}

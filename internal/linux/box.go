@@ -43,7 +43,8 @@ type Box struct {
 	watches []*os.File // listeners nobody has asked yet
 	names   *name.Matcher
 	closed  bool
-	report  Report
+	stands  stands
+	newest  *Process // whose status Report reads
 }
 
 const (
@@ -57,6 +58,7 @@ const (
 // fork and one list of system calls for both.
 func Open(p *plan.Plan, first *Command, o Options) (_ *Box, _ *Process, err error) {
 	b := &Box{plan: p, single: first != nil, options: o, procs: map[*Process]struct{}{}, pid1FD: -1}
+	b.stands.watched = b.watchable()
 	defer func() {
 		if err != nil {
 			b.Close()
@@ -77,8 +79,8 @@ func Open(p *plan.Plan, first *Command, o Options) (_ *Box, _ *Process, err erro
 	if err != nil {
 		return nil, nil, err
 	}
-	if p.Limits.Memory > 0 && b.cgroup == "" && b.pid1FD >= 0 {
-		b.watchMemory(p.Limits.Memory)
+	if b.stands.watched {
+		b.watchLimits()
 	}
 	return b, proc, nil
 }
@@ -130,6 +132,16 @@ func (b *Box) Start(cmd *Command) (*Process, error) {
 	// Nothing inside may look at this process before it has become the command:
 	// until then its memory is a copy of the supervisor's.
 	p.do("hide this process", unix.SYS_PRCTL, num(unix.PR_SET_DUMPABLE), num(0), num(0), num(0), num(0))
+	if b.cgroup != "" {
+		// Before the namespaces: what leads to it is not seen inside.
+		procs, err := os.OpenFile(b.cgroup+"/cgroup.procs", os.O_WRONLY, 0)
+		if err != nil {
+			return nil, &SetupError{Step: "open cgroup " + b.cgroup, Errno: errnoOf(err)}
+		}
+		defer procs.Close()
+		o := p.do("enter the cgroup", unix.SYS_WRITE, word(procs.Fd()), p.str("0"), num(1))
+		o.judge, o.want = mustEqual, 1
+	}
 	p.do("enter the box", unix.SYS_SETNS, num(b.pid1FD), word(boxNamespaces|unix.CLONE_NEWPID))
 	p.do("hide this process", unix.SYS_PRCTL, num(unix.PR_SET_DUMPABLE), num(0), num(0), num(0), num(0))
 	fork, pid := p.forkHere("start the command")
@@ -150,6 +162,10 @@ func (b *Box) Start(cmd *Command) (*Process, error) {
 // has failed.
 func (b *Box) launch(l *launch, flags uintptr) (*Process, error) {
 	l.p.inject(b.options.fault)
+	if err := b.stand(l); err != nil {
+		l.giveUp()
+		return nil, err
+	}
 	var mapErr error
 	if l.helper != 0 {
 		if err := l.p.publish(); err != nil {
@@ -202,7 +218,6 @@ func (b *Box) launch(l *launch, flags uintptr) (*Process, error) {
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.report = b.achieved(l)
 	if l.cmd == nil {
 		// The box stands; what built it has ended, and only waits to be reaped.
 		if proc != nil {
@@ -210,6 +225,7 @@ func (b *Box) launch(l *launch, flags uintptr) (*Process, error) {
 		}
 		return nil, nil
 	}
+	b.stands.checked, b.newest = true, proc
 	b.procs[proc] = struct{}{}
 	if r.exec != 0 {
 		proc.reap()
@@ -296,21 +312,16 @@ func (b *Box) Close() error {
 	return nil
 }
 
-func (b *Box) achieved(l *launch) Report {
-	r := l.report
-	r.Tier = string(b.plan.Tier)
-	r.Namespaces = b.plan.Namespaces
-	r.Filter = true
-	r.Broker = b.plan.Syscalls.Broker
-	r.Limits = b.mechanisms()
-	return r
-}
-
-// Report says which walls this box really has.
-func (b *Box) Report() Report {
+// stand notes what the supervisor knows of the walls of a command about to be
+// let go on, and refuses when one that is asked for would be missing.
+func (b *Box) stand(l *launch) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.report
+	b.stands.pidMax = b.plan.Tier == policy.TierFull && b.pidMax() > 0
+	if l.cmd != nil {
+		b.stands.landlock, b.stands.tried = l.ruleset, l.tried
+	}
+	return plan.Refuse(b.walls())
 }
 
 // switchID appends the steps that make the process the box's user. Only root's
@@ -326,7 +337,7 @@ func (l *launch) switchID() {
 // puts on the walls and becomes the command.
 func (l *launch) becomeCommand() error {
 	p, t := l.p, l.tree
-	t.pidMax = l.pidMax()
+	t.pidMax = l.b.pidMax()
 	if l.byParent {
 		t.switchID = l.switchID
 	}
@@ -362,8 +373,7 @@ func (l *launch) confine(rules []pathRule) error {
 		return err
 	}
 	c.limits()
-	const joinSessionKeyring = 1
-	p.do("start a keyring", unix.SYS_KEYCTL, num(joinSessionKeyring), num(0)).allow(unix.ENOSYS)
+	c.keyring()
 	c.privileges()
 	if rules == nil {
 		rules = l.openRules()
@@ -371,6 +381,7 @@ func (l *launch) confine(rules []pathRule) error {
 	if err := l.landlock(rules); err != nil {
 		return err
 	}
+	l.checkLandlock()
 	if err := l.filter(); err != nil {
 		return err
 	}

@@ -19,7 +19,7 @@ func TestEveryStepIsFatal(t *testing.T) {
 	ws := p.Dir
 	cmd := &Command{Path: "/bin/touch", Args: []string{"touch", filepath.Join(ws, "ran")}}
 	for step := 1; ; step++ {
-		b, proc, err := Open(p, cmd, Options{fault: fault{step, unix.ENOMEDIUM}})
+		b, proc, err := Open(p, cmd, Options{fault: fault{step: step, errno: unix.ENOMEDIUM}})
 		if err == nil {
 			proc.Wait()
 			b.Close()

@@ -17,13 +17,14 @@ import (
 
 // launch is one fork being prepared, or waiting for the rest of its list.
 type launch struct {
-	b      *Box
-	p      *program
-	cmd    *Command
-	own    *os.File // the supervisor's end of the control socket
-	child  *os.File
-	helper int // pid of the fork, once there is one
-	report Report
+	b       *Box
+	p       *program
+	cmd     *Command
+	own     *os.File // the supervisor's end of the control socket
+	child   *os.File
+	helper  int              // pid of the fork, once there is one
+	ruleset *landlockRuleset // nil for none
+	tried   bool             // a step tries something that Landlock alone refuses
 
 	tree   *tree
 	umask  reg

@@ -131,6 +131,8 @@ func (p *program) run(i int) {
 				ok = e != 0
 			case mustEqual:
 				ok = e == 0 && r == o.want
+			case mustDiffer:
+				ok = e == 0 && r != o.want || e == syscall.ENOSYS
 			}
 			if !ok {
 				p.fail(i, e)
@@ -153,6 +155,10 @@ func (p *program) run(i int) {
 				if *(*byte)(unsafe.Add(o.args[0].ptr, n)) != 0 {
 					p.fail(i, syscall.EPERM)
 				}
+			}
+		case opBits:
+			if *(*uint64)(o.args[0].ptr)&uint64(o.args[1].val) != uint64(o.args[1].val) {
+				p.fail(i, syscall.EPERM)
 			}
 		case opSend:
 			p.send(uint32(o.args[0].val), uint32(o.args[2].val), 0, int32(p.value(&o.args[1])))

@@ -21,6 +21,9 @@ import (
 // kill(-1) reaches all processes of the command and no others, wherever they
 // moved to, and nothing inside can signal the guard.
 
+// scopeABI is the first ABI of Landlock that keeps signals inside a domain.
+const scopeABI = 6
+
 // openWeak prepares such a box and starts first, when it is not nil.
 func (b *Box) openWeak(first *Command) (*Process, error) {
 	var err error
@@ -32,11 +35,14 @@ func (b *Box) openWeak(first *Command) (*Process, error) {
 			return nil, err
 		}
 	}
-	b.mu.Lock()
-	b.report = b.achieved(&launch{b: b})
-	b.mu.Unlock()
+	if abi, err := landlockABI(); err != nil {
+		return nil, err
+	} else if abi < scopeABI {
+		// The guard's kill(-1) would reach every process of the person.
+		return nil, &UnsupportedError{Feature: "tier landlock", Need: "Landlock ABI 6 (Linux 6.12)", Have: haveABI(abi)}
+	}
 	if first == nil {
-		return nil, nil
+		return nil, plan.Refuse(b.walls())
 	}
 	return b.startWeak(first)
 }
@@ -59,14 +65,17 @@ func (b *Box) startWeak(cmd *Command) (*Process, error) {
 	p := l.p
 	l.letGo(outer)
 	rules := l.openRules()
-	if os.Geteuid() == 0 {
-		p.do("drop supplementary groups", unix.SYS_SETGROUPS, num(0), num(0))
-		l.switchID()
-	}
 	p.do("set no_new_privs", unix.SYS_PRCTL, num(unix.PR_SET_NO_NEW_PRIVS), num(1), num(0), num(0), num(0))
 	if err := l.enclose(); err != nil {
 		outer.Close()
 		return nil, err
+	}
+	// The guard's kill(-1) must not leave the domain. Tried before the ids change,
+	// so that Landlock alone can say no.
+	p.do("self-check: the guard's domain", unix.SYS_KILL, num(os.Getpid()), num(0)).deny(unix.EPERM)
+	if os.Geteuid() == 0 {
+		p.do("drop supplementary groups", unix.SYS_SETGROUPS, num(0), num(0))
+		l.switchID()
 	}
 	fork1, guard := p.forkHere("start the guard")
 	p.add("report the guard", op{kind: opSend, args: [6]operand{num(msgPids), guard.operand(), num(0)}})

@@ -179,7 +179,6 @@ func (c *compiler) weakEnv(private string) {
 
 // weaker says, wall by wall, what tier full holds and this one does not.
 func (c *compiler) weaker() {
-	abi := c.f.Kernel.LandlockABI
 	w := []string{
 		"whether a file of the host exists, its size and its owner can be asked for by full path, though nothing in it can be read and no directory listed",
 		"/proc lists your other processes with their command lines; their memory and environment stay closed",
@@ -188,9 +187,6 @@ func (c *compiler) weaker() {
 		"processes that leave the command's session are found and ended by bailey, not by the kernel",
 		"downloads in the host's package caches can be used and not added to",
 		"there is no network at all, and programs inside cannot talk over loopback either",
-	}
-	if abi < abiScope {
-		w = append(w, "signals to your other processes and abstract unix sockets are not held by Landlock on this kernel (they need ABI 6)")
 	}
 	if c.pl.Mode == policy.ReadOnly {
 		w = append(w, "read-only mode is held by Landlock alone")
