@@ -45,16 +45,6 @@ type Options struct {
 	fault fault
 }
 
-// fault makes one step of the set-up fail, in tests.
-type fault struct {
-	step  int // 1-based; 0 for none
-	errno syscall.Errno
-
-	oldKernel bool // as if the kernel could not bound the numbers of a pid namespace
-
-	skip string // every step of this name is passed over as if it had succeeded
-}
-
 // Report says which walls a box really has.
 type Report struct {
 	Tier     string      `json:"tier"`

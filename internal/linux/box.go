@@ -134,7 +134,11 @@ func (b *Box) Start(cmd *Command) (*Process, error) {
 	p.do("hide this process", unix.SYS_PRCTL, num(unix.PR_SET_DUMPABLE), num(0), num(0), num(0), num(0))
 	if b.cgroup != "" {
 		// Before the namespaces: what leads to it is not seen inside.
-		procs, err := os.OpenFile(b.cgroup+"/cgroup.procs", os.O_WRONLY, 0)
+		var procs *os.File
+		err := b.options.fault.own.at("open cgroup")
+		if err == nil {
+			procs, err = os.OpenFile(b.cgroup+"/cgroup.procs", os.O_WRONLY, 0)
+		}
 		if err != nil {
 			return nil, &SetupError{Step: "open cgroup " + b.cgroup, Errno: errnoOf(err)}
 		}
@@ -190,16 +194,16 @@ func (b *Box) launch(l *launch, flags uintptr) (*Process, error) {
 		l.guard = r.pids[0]
 	} else if r.pids[0] > 0 {
 		b.pid1 = r.pids[0]
-		b.pid1FD, _ = unix.PidfdOpen(b.pid1, 0)
+		if l.pid1FD > 0 {
+			b.pid1FD = l.pid1FD
+		}
 	}
 	var proc *Process
 	if r.pids[1] > 0 {
 		proc = newProcess(b, r.pids[1], r.terminal)
 	}
 	fail := func(err error) (*Process, error) {
-		if r.listener > 0 {
-			unix.Close(r.listener)
-		}
+		r.drop()
 		if proc != nil {
 			unix.Kill(proc.PID, unix.SIGKILL)
 			proc.reap()
@@ -230,6 +234,7 @@ func (b *Box) launch(l *launch, flags uintptr) (*Process, error) {
 	if r.exec != 0 {
 		proc.reap()
 		delete(b.procs, proc)
+		r.drop()
 		return nil, &ExecError{Path: l.cmd.Path, Errno: r.exec}
 	}
 	if r.listener > 0 {
@@ -418,6 +423,18 @@ type result struct {
 	err      error
 	terminal *os.File
 	listener int // 0 for none: the supervisor's own stdin is never one
+}
+
+// drop closes the descriptors that came.
+func (r *result) drop() {
+	if r.listener > 0 {
+		unix.Close(r.listener)
+		r.listener = 0
+	}
+	if r.terminal != nil {
+		r.terminal.Close()
+		r.terminal = nil
+	}
 }
 
 // receive reads reports until every process that could send one is gone or has

@@ -61,7 +61,11 @@ func (b *Box) makeCgroup() error {
 	l := b.plan.Limits
 	sweepCgroups(l.Cgroup)
 	dir := filepath.Join(l.Cgroup, "bailey-"+strconv.Itoa(os.Getpid())+"-"+strconv.FormatInt(cgroupCount.Add(1), 10))
-	if err := os.Mkdir(dir, 0o755); err != nil {
+	err := b.options.fault.own.at("make cgroup")
+	if err == nil {
+		err = os.Mkdir(dir, 0o755)
+	}
+	if err != nil {
 		return &SetupError{Step: "make cgroup " + dir, Errno: errnoOf(err)}
 	}
 	b.cgroup = dir
@@ -69,7 +73,11 @@ func (b *Box) makeCgroup() error {
 		if v <= 0 {
 			return nil
 		}
-		if err := os.WriteFile(filepath.Join(dir, file), []byte(strconv.FormatInt(v, 10)), 0); err != nil {
+		err := b.options.fault.own.at("set " + file)
+		if err == nil {
+			err = os.WriteFile(filepath.Join(dir, file), []byte(strconv.FormatInt(v, 10)), 0)
+		}
+		if err != nil {
 			return &SetupError{Step: "set " + file + " of cgroup " + dir, Errno: errnoOf(err)}
 		}
 		return nil

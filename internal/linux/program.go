@@ -59,7 +59,7 @@ const (
 	opExec                 // try to execute each candidate
 	opJump                 // continue at op number jump
 	opExit                 // end this process with status args[0]
-	opInject               // test only: fail as if the system call had returned want
+	opInject               // test only: an opCall that is not made; the errno is in nr
 )
 
 // verdict says how the result of a call is judged.
@@ -246,7 +246,10 @@ func (p *program) inject(f fault) {
 			*o = op{kind: opJump, jump: p.injected + 1}
 		}
 		if p.faults++; p.faults == f.step {
-			*o = op{kind: opInject, want: uintptr(f.errno)}
+			if !f.soft || o.kind != opCall {
+				*o = op{}
+			}
+			o.kind, o.nr = opInject, uintptr(f.errno)
 		}
 	}
 }

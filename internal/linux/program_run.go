@@ -112,9 +112,12 @@ func (p *program) run(i int) {
 	for {
 		o := &p.ops[i]
 		switch o.kind {
-		case opCall:
-			r, _, e := rawCall(o.nr, p.value(&o.args[0]), p.value(&o.args[1]), p.value(&o.args[2]),
-				p.value(&o.args[3]), p.value(&o.args[4]), p.value(&o.args[5]))
+		case opCall, opInject:
+			r, e := ^uintptr(0), syscall.Errno(o.nr)
+			if o.kind == opCall {
+				r, _, e = rawCall(o.nr, p.value(&o.args[0]), p.value(&o.args[1]), p.value(&o.args[2]),
+					p.value(&o.args[3]), p.value(&o.args[4]), p.value(&o.args[5]))
+			}
 			ok := e == 0
 			switch o.judge {
 			case mayFail:
@@ -171,8 +174,6 @@ func (p *program) run(i int) {
 			continue
 		case opExit:
 			p.exit(o.args[0].val)
-		case opInject:
-			p.fail(i, syscall.Errno(o.want))
 		}
 		i++
 	}

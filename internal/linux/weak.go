@@ -27,7 +27,7 @@ const scopeABI = 6
 // openWeak prepares such a box and starts first, when it is not nil.
 func (b *Box) openWeak(first *Command) (*Process, error) {
 	var err error
-	if b.init, err = initFile(); err != nil {
+	if b.init, err = initFile(b.options.fault); err != nil {
 		return nil, err
 	}
 	if b.plan.Private != nil {
@@ -48,9 +48,9 @@ func (b *Box) openWeak(first *Command) (*Process, error) {
 }
 
 func (b *Box) startWeak(cmd *Command) (*Process, error) {
-	var fds [2]int
-	if err := unix.Pipe2(fds[:], unix.O_CLOEXEC); err != nil {
-		return nil, fmt.Errorf("make the lifeline: %w", err)
+	fds, err := lifeline(b.options.fault)
+	if err != nil {
+		return nil, err
 	}
 	inner, outer := os.NewFile(uintptr(fds[0]), "lifeline"), os.NewFile(uintptr(fds[1]), "lifeline")
 	defer inner.Close()
@@ -140,23 +140,32 @@ func (b *Box) privately(cmd *Command) *Command {
 // A lock file beside it is held as long as this process lives, so that a later
 // box can tell what a killed one left behind and remove it.
 func (b *Box) makePrivate() error {
-	parent := b.plan.Private.Dir
-	if err := os.MkdirAll(parent, 0o711); err != nil {
+	parent, own := b.plan.Private.Dir, b.options.fault.own
+	err := own.at("make the place of private directories")
+	if err == nil {
+		err = os.MkdirAll(parent, 0o711)
+	}
+	if err != nil {
 		return fmt.Errorf("make the private directory: %w", err)
 	}
 	sweepPrivate(parent)
-	dir, err := os.MkdirTemp(parent, "box-")
+	dir := ""
+	if err = own.at("make the private directory"); err == nil {
+		dir, err = os.MkdirTemp(parent, "box-")
+	}
 	if err != nil {
 		return fmt.Errorf("make the private directory: %w", err)
 	}
-	lock, err := os.OpenFile(dir+".lock", os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)
+	b.private = dir // from here on Close removes it
+	if err = own.at("lock the private directory"); err == nil {
+		b.privateLock, err = os.OpenFile(dir+".lock", os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)
+	}
+	if err == nil {
+		err = unix.Flock(int(b.privateLock.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+	}
 	if err != nil {
 		return fmt.Errorf("lock the private directory: %w", err)
 	}
-	if err := unix.Flock(int(lock.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
-		return fmt.Errorf("lock the private directory: %w", err)
-	}
-	b.private, b.privateLock = dir, lock
 
 	before := b.plan
 	b.plan = before.WithPrivate(dir)
@@ -166,15 +175,18 @@ func (b *Box) makePrivate() error {
 			b.moved[v.Name+"="+v.Value] = to.Name + "=" + to.Value
 		}
 	}
-	own := func(p string) error { return os.Lchown(p, b.plan.Identity.HostUID, b.plan.Identity.HostGID) }
-	if err := own(dir); err != nil {
+	give := func(p string) error { return os.Lchown(p, b.plan.Identity.HostUID, b.plan.Identity.HostGID) }
+	if err := give(dir); err != nil {
 		return fmt.Errorf("make the private directory: %w", err)
 	}
 	for _, n := range b.plan.Private.Nodes {
 		if err := os.MkdirAll(filepath.Dir(n.Path), 0o755); err != nil {
 			return fmt.Errorf("fill the private directory: %w", err)
 		}
-		var err error
+		err := own.at("fill the private directory")
+		if err != nil {
+			return fmt.Errorf("fill the private directory: %w", err)
+		}
 		switch n.Kind {
 		case plan.Dir:
 			err = os.MkdirAll(n.Path, 0o755)
@@ -186,7 +198,7 @@ func (b *Box) makePrivate() error {
 			err = fmt.Errorf("%s: unknown kind %q", n.Path, n.Kind)
 		}
 		if err == nil {
-			err = own(n.Path)
+			err = give(n.Path)
 		}
 		if err != nil {
 			return fmt.Errorf("fill the private directory: %w", err)
@@ -201,7 +213,9 @@ func (b *Box) removePrivate() {
 	}
 	removeTree(b.private)
 	os.Remove(b.private + ".lock")
-	b.privateLock.Close()
+	if b.privateLock != nil {
+		b.privateLock.Close()
+	}
 	b.private = ""
 }
 
