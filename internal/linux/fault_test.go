@@ -61,7 +61,7 @@ var setups = []setup{
 	}},
 	{"overlay", 150, opening(func(t *testing.T, p *plan.Plan, c *Command) (*Command, []string) {
 		if k := Probe(t.TempDir()); k.Overlay != "upper" {
-			t.Skip("no overlayfs with a lasting upper directory here")
+			t.Skip("kernel feature missing: overlayfs with a lasting upper directory")
 		}
 		dir := t.TempDir()
 		n := plan.Node{Kind: plan.Overlay, Path: "/cache", Source: filepath.Join(dir, "lower"), Upper: filepath.Join(dir, "upper"), Work: filepath.Join(dir, "work"), Exec: true}

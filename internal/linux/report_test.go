@@ -290,7 +290,7 @@ func TestMissingWallStopsTheStart(t *testing.T) {
 // TestWatchOnPids holds a box whose processes no rlimit counts.
 func TestWatchOnPids(t *testing.T) {
 	if os.Geteuid() != 0 {
-		t.Skip("only boxes whose processes are root's need it")
+		t.Skip("needs root: only its processes are not counted by RLIMIT_NPROC")
 	}
 	p := testPlan(t)
 	p.Limits.Pids = 20
@@ -366,6 +366,6 @@ func testCgroup(t *testing.T) string {
 		t.Cleanup(func() { unix.Rmdir(dir) })
 		return dir
 	}
-	t.Skip("no cgroup v2 can be made here")
+	t.Skip("needs root, and cgroup v2: no cgroup can be made here")
 	return ""
 }
