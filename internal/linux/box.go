@@ -217,6 +217,9 @@ func (b *Box) launch(l *launch, flags uintptr) (*Process, error) {
 		return fail(mapErr)
 	case r.err != nil:
 		return fail(r.err)
+	case r.ready && l.cmd != nil && b.plan.Syscalls.Broker && r.listener == 0:
+		// Every name would fail, and nobody could say why.
+		return fail(&SetupError{Step: "receive the filter's listener", Errno: unix.ENOENT})
 	case !r.ready && l.cmd != nil:
 		return fail(&SetupError{Step: "start the command: it ended before the walls stood" + describe(proc), Errno: unix.EPIPE})
 	}
@@ -460,9 +463,25 @@ func (l *launch) next(r *result) bool {
 	if err != nil || n == 0 {
 		return false
 	}
+	fd := 0
+	if oobn > 0 {
+		if fd, err = descriptor(oob[:oobn]); err != nil {
+			r.err = err
+			return true
+		}
+	}
+	if !l.note(r, n, &m, fd) && fd > 0 {
+		unix.Close(fd)
+	}
+	return true
+}
+
+// note puts a message of n bytes into r, with the descriptor that came with it,
+// if one did, and says whether that has been kept.
+func (l *launch) note(r *result, n int, m *message, fd int) (kept bool) {
 	if n != messageSize {
 		r.err = &SetupError{Step: "read the child's report", Errno: unix.EBADMSG}
-		return true
+		return false
 	}
 	switch m.kind {
 	case msgFailed:
@@ -470,7 +489,8 @@ func (l *launch) next(r *result) bool {
 			r.err = &SetupError{Step: l.p.stepName(m.index), Errno: unix.Errno(m.errno)}
 		}
 	case msgPids:
-		if m.index < 2 {
+		// A number that is none would later be a signal to many.
+		if m.index < 2 && m.value > 0 {
 			r.pids[m.index] = int(m.value)
 		}
 	case msgUp:
@@ -480,28 +500,44 @@ func (l *launch) next(r *result) bool {
 	case msgExec:
 		r.exec = unix.Errno(m.errno)
 	case msgFile:
-		l.file(r, m.value, oob[:oobn])
+		switch {
+		case fd <= 0:
+			r.err = &SetupError{Step: "receive a descriptor", Errno: unix.EBADMSG}
+		case m.value == fileTerminal && r.terminal == nil:
+			r.terminal = os.NewFile(uintptr(fd), "terminal")
+			return true
+		case m.value == fileListener && r.listener == 0:
+			r.listener = fd
+			return true
+		}
 	}
-	return true
+	return false
 }
 
-func (l *launch) file(r *result, which int32, oob []byte) {
+// descriptor takes the one descriptor out of a control message. What else came
+// is closed.
+func descriptor(oob []byte) (int, error) {
+	bad := &SetupError{Step: "receive a descriptor", Errno: unix.EBADMSG}
 	cmsgs, err := unix.ParseSocketControlMessage(oob)
-	if err != nil || len(cmsgs) != 1 {
-		r.err = &SetupError{Step: "receive a descriptor", Errno: unix.EBADMSG}
-		return
+	if err != nil {
+		return 0, bad
 	}
-	fds, err := unix.ParseUnixRights(&cmsgs[0])
-	if err != nil || len(fds) != 1 {
-		r.err = &SetupError{Step: "receive a descriptor", Errno: unix.EBADMSG}
-		return
+	var fds []int
+	for i := range cmsgs {
+		some, err := unix.ParseUnixRights(&cmsgs[i])
+		if err != nil {
+			continue
+		}
+		fds = append(fds, some...)
 	}
-	switch which {
-	case fileTerminal:
-		r.terminal = os.NewFile(uintptr(fds[0]), "terminal")
-	case fileListener:
-		r.listener = fds[0]
-	default:
-		unix.Close(fds[0])
+	// A descriptor 0 would be the supervisor's own stdin, which is never one.
+	if len(fds) == 1 && fds[0] > 0 {
+		return fds[0], nil
 	}
+	for _, fd := range fds {
+		if fd > 2 {
+			unix.Close(fd)
+		}
+	}
+	return 0, bad
 }

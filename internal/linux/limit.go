@@ -3,6 +3,7 @@
 package linux
 
 import (
+	"bytes"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -201,13 +202,7 @@ func inUse(dir int, threads bool) (total, tasks int64) {
 		}
 		k, _ := unix.Read(s, buf[:])
 		unix.Close(s)
-		fields := strings.Fields(string(buf[:max(k, 0)]))
-		if len(fields) < 3 {
-			continue
-		}
-		resident, _ := strconv.ParseInt(fields[1], 10, 64)
-		shared, _ := strconv.ParseInt(fields[2], 10, 64)
-		total += (resident - shared) * page
+		total += privatePages(buf[:max(k, 0)]) * page
 	}
 	for _, scratch := range []string{"../tmp", "../dev/shm"} {
 		s, err := unix.Openat(dir, scratch, unix.O_PATH|unix.O_CLOEXEC, 0)
@@ -223,4 +218,25 @@ func inUse(dir int, threads bool) (total, tasks int64) {
 		unix.Close(s)
 	}
 	return total, tasks
+}
+
+// privatePages reads /proc/PID/statm: what is resident, less what is shared.
+func privatePages(statm []byte) int64 {
+	var n [3]int64
+	rest := statm
+	for i := range n {
+		rest = bytes.TrimLeft(rest, " ")
+		word := rest
+		if at := bytes.IndexAny(rest, " \n"); at >= 0 {
+			word, rest = rest[:at], rest[at:]
+		} else {
+			rest = nil
+		}
+		v, err := strconv.ParseUint(string(word), 10, 40) // pages: 4 EiB
+		if err != nil {
+			return 0
+		}
+		n[i] = int64(v)
+	}
+	return max(n[1]-n[2], 0)
 }

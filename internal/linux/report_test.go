@@ -182,6 +182,23 @@ func TestBrokenWallStopsTheStart(t *testing.T) {
 	}
 }
 
+// TestLostListenerStopsTheStart is about a broker that nobody could serve.
+func TestLostListenerStopsTheStart(t *testing.T) {
+	p := testPlan(t)
+	p.Syscalls.Broker = true
+	b, _, err := Open(p, &Command{Path: "/bin/sleep", Args: []string{"sleep", "1000"}}, Options{fault: fault{skip: "hand over the filter's listener"}})
+	var setup *SetupError
+	if err == nil {
+		b.Close()
+	}
+	if !errors.As(err, &setup) || setup.Step != "receive the filter's listener" {
+		t.Errorf("%v", err)
+	}
+	if pid, err := unix.Wait4(-1, nil, unix.WNOHANG, nil); err != unix.ECHILD {
+		t.Errorf("a child stays: pid %d, %v", pid, err)
+	}
+}
+
 // skipLandlock opens a box in which one of Landlock's rulesets is not in force.
 func skipLandlock(t *testing.T, p *plan.Plan, step, noticed string) {
 	t.Helper()
