@@ -62,7 +62,7 @@ func (e *UnsupportedError) Is(target error) bool { return target == errors.ErrUn
 // LimitError says that a limit of the policy ended a command. It unwraps to the
 // command's *ExitError.
 type LimitError struct {
-	Limit string // "timeout", "output" or "memory"
+	Limit string // "timeout", "output", "memory" or "pids"
 	Value int64  // in Unit
 	Unit  string // "ns", "bytes" or "count"
 	Err   error

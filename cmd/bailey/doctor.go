@@ -1,11 +1,13 @@
 package main
 
 import (
+	"context"
 	"os"
 	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/bailey-run/bailey"
 	"github.com/bailey-run/bailey/internal/linux"
@@ -18,9 +20,9 @@ func doctorVerb(a *app) *verb {
 		name: "doctor", args: "[--json]",
 		short: "say what this kernel offers, which tier it reaches, and what is missing",
 		long: `Tries each thing that a box is made of, and says what to do about what is
-missing. Then it lists each wall that a box of the current project asks for, and
-what this machine holds it with. The exit code is 0 when tier full is reached,
-and 1 when not.`,
+missing. Then it opens a box of the current project, runs true(1) in it, and lists
+each wall that was asked for and what holds it here. The exit code is 0 when tier
+full is reached, and 1 when not.`,
 		flags: []*flag{a.jsonFlag("the findings as JSON")},
 		run: func(words []string) error {
 			if len(words) > 0 {
@@ -39,7 +41,9 @@ type diagnosis struct {
 	Features []linux.Feature `json:"features"`
 	Project  string          `json:"project,omitempty"` // whose policy the walls are of; "" for the one built in
 	Policy   string          `json:"policy_error,omitempty"`
-	Walls    []wallFinding   `json:"walls"` // with the ids of reports; predicted from the features
+	Opened   bool            `json:"opened"` // a box was, and the walls are what it had; otherwise they are predicted
+	NotOpen  string          `json:"open_error,omitempty"`
+	Walls    []wallFinding   `json:"walls"` // with the ids of reports
 }
 
 // wallFinding is a wall and what to do about it.
@@ -99,6 +103,11 @@ func (d *diagnosis) walls(bare *plan.Plan) {
 	var walls []bailey.Wall
 	if p, err := bailey.Prepare(bailey.Config{Caller: "--"}); err == nil {
 		d.Project, walls = p.Dir(), p.Report().Walls
+		if seen, err := try(); err == nil {
+			d.Opened, walls = true, seen
+		} else {
+			d.NotOpen = err.Error()
+		}
 	} else {
 		d.Policy = err.Error()
 		if bare != nil {
@@ -114,11 +123,25 @@ func (d *diagnosis) walls(bare *plan.Plan) {
 	}
 }
 
+// tryTime bounds the box that doctor opens. It takes some milliseconds.
+const tryTime = 20 * time.Second
+
+// try opens a box of the current project and says what it had.
+func try() ([]bailey.Wall, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), tryTime)
+	defer cancel()
+	cmd := bailey.Command(ctx, bailey.Config{Caller: "--"}, "true")
+	if err := cmd.Start(); err != nil {
+		return nil, err
+	}
+	walls := cmd.Box().Report().Walls
+	return walls, cmd.Wait()
+}
+
 // fix says what to do about a wall: what the feature says that it lacks, and for
 // a missing one how to start nevertheless.
 func (d *diagnosis) fix(w *bailey.Wall) string {
 	lacks := map[string]string{
-		plan.ByCgroupMemory: "cgroup v2 for limits", plan.ByCgroupPids: "cgroup v2 for limits",
 		plan.ByLandlockRead: "Landlock", plan.ByLandlockWrite: "Landlock", plan.ByLandlockScope: "Landlock", plan.ByLandlockTCP: "Landlock",
 	}
 	var out []string
@@ -177,8 +200,10 @@ func (d *diagnosis) wallText(b *strings.Builder) {
 	switch {
 	case len(d.Walls) == 0:
 		return
+	case d.Opened:
+		b.WriteString("\nwalls of a box in " + printable(d.Project) + ", which was opened to see\n")
 	case d.Project != "":
-		b.WriteString("\nwalls of a box in " + printable(d.Project) + ", as this machine is expected to hold them\n")
+		b.WriteString("\nwalls of a box in " + printable(d.Project) + ", as expected: none could be opened (" + printable(d.NotOpen) + ")\n")
 	default:
 		b.WriteString("\nwalls of a plain box (the project's policy gives none: " + printable(d.Policy) + ")\n")
 	}

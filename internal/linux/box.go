@@ -524,6 +524,9 @@ func descriptor(oob []byte) (int, error) {
 	}
 	var fds []int
 	for i := range cmsgs {
+		if len(cmsgs[i].Data)%4 != 0 {
+			continue // no list of descriptors, and x/sys would read beyond it
+		}
 		some, err := unix.ParseUnixRights(&cmsgs[i])
 		if err != nil {
 			continue
