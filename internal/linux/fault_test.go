@@ -116,6 +116,13 @@ var setups = []setup{
 	}},
 }
 
+// steps are the names of the steps so far.
+func (i *injector) steps() []string {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return slices.Clone(i.seen)
+}
+
 // children are the processes whose parent we are.
 func children(t *testing.T) []int {
 	t.Helper()
@@ -351,12 +358,12 @@ func TestSupervisorSteps(t *testing.T) {
 					last = &injector{fail: n, errno: errno}
 					return fault{own: last}
 				}, true)
-				for _, step := range last.seen {
+				for _, step := range last.steps() {
 					seen[step] = true
 				}
 				for _, step := range least[s.name] {
 					if !seen[step] {
-						t.Errorf("%q is not a step: %q", step, last.seen)
+						t.Errorf("%q is not a step: %q", step, last.steps())
 					}
 				}
 			})
@@ -376,7 +383,7 @@ func TestBrokerThatCannotStart(t *testing.T) {
 		if err != nil {
 			continue
 		}
-		if slices.Contains(own.seen, "start the name broker") && len(own.seen) < n {
+		if seen := own.steps(); slices.Contains(seen, "start the name broker") && len(seen) < n {
 			proc.Wait()
 			b.Close()
 			t.Fatal("the broker was never the one to fail")
