@@ -78,6 +78,9 @@ func (p *Plan) openBox(ctx context.Context, a *ahead) (*Box, error) {
 
 // newBox prepares everything about a box but the box itself.
 func (p *Plan) newBox() (*Box, error) {
+	if err := wallError(plan.Refuse(p.plan.Walls)); err != nil {
+		return nil, err
+	}
 	b := &Box{plan: p, box: p.plan, session: newSession(), begin: time.Now()}
 	if l := p.plan.Limits; l.Output > 0 || l.OutputRate > 0 {
 		b.meter = newMeter(l.Output, l.OutputRate)
@@ -123,7 +126,17 @@ func (b *Box) open(first *linux.Command, begun *linux.Begun) (process, error) {
 		b.abandon()
 		return nil, err
 	}
-	b.add(b.sessionStart())
+	if b.log == nil {
+		return proc, nil
+	}
+	r := b.Report()
+	if err := wallError(plan.Refuse(r.Walls)); err != nil {
+		// Every step has said that its wall stands, and the kernel says otherwise.
+		b.backend.Close()
+		b.abandon()
+		return nil, err
+	}
+	b.add(b.sessionStart(r))
 	return proc, nil
 }
 
@@ -157,7 +170,7 @@ func (b *Box) launch(first *linux.Command, begun *linux.Begun) (process, error) 
 		b.network.dress.opened()
 	}
 	if err != nil {
-		return nil, err
+		return nil, wallError(err)
 	}
 	b.backend = linuxBox{lb}
 	if b.network != nil {
@@ -200,8 +213,17 @@ func (b *Box) Session() string { return b.session }
 // Plan is what the box was made from.
 func (b *Box) Plan() *Plan { return b.plan }
 
-// Report says which walls the box really has.
-func (b *Box) Report() Report { return b.backend.Report() }
+// Report says which walls the box really has, wall by wall: what the policy asks
+// for, what stands for it and how that is known. It reads back from the kernel
+// what it can, so it may change while a command runs; it is described in
+// docs/report.md.
+func (b *Box) Report() Report {
+	r := b.backend.Report()
+	if r.Walls == nil {
+		r.Walls = b.box.Walls // no backend, no walls: all say "not requested"
+	}
+	return r
+}
 
 // Denials returns what the box tried and was refused, as far as bailey itself
 // refused it, in the order it first happened; at most 1,000 different ones. What
@@ -300,13 +322,13 @@ func (b *Box) exceeded(pid int, l *LimitError) {
 	b.add(audit.Limit{Limit: l.Limit, Value: l.Value, Unit: l.Unit, PID: pid})
 }
 
-func (b *Box) sessionStart() audit.SessionStart {
-	p, r := b.plan, b.backend.Report()
+func (b *Box) sessionStart(r Report) audit.SessionStart {
+	p := b.plan
 	s := audit.SessionStart{
 		Bailey: Version(), Policy: p.Hash(), Profiles: p.Profiles(),
 		Tier: string(p.Tier()), Mode: string(p.Mode()), Dir: p.plan.Dir, Writable: p.Writable(), Weaker: p.plan.Weaker,
 	}
 	s.Layers = auditLayers(p.policy)
-	s.Walls, _ = json.Marshal(r) // a struct of plain fields: it cannot fail
+	s.Walls, _ = json.Marshal(r.Walls) // structs of plain fields: it cannot fail
 	return s
 }

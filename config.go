@@ -32,8 +32,26 @@ const (
 // Event is one event of a session, described in docs/events.md.
 type Event = audit.Event
 
-// Report says which walls a box really has.
+// Report says which walls are asked for and what stands for each.
 type Report = linux.Report
+
+// Wall is one wall of a [Report].
+type Wall = plan.Wall
+
+// Mechanism is one thing that holds a [Wall].
+type Mechanism = plan.Mechanism
+
+// WallStatus says what became of a wall.
+type WallStatus = plan.Status
+
+// The statuses of a wall. One that is missing stops the start, unless the policy
+// accepts that.
+const (
+	WallEnforced     = plan.Enforced
+	WallWeaker       = plan.Weakened
+	WallMissing      = plan.Missing
+	WallNotRequested = plan.NotRequested
+)
 
 // Explanation says whether a box may read or write a path, and which rule in
 // which file says so.
@@ -56,6 +74,11 @@ type Config struct {
 	Write   []string // paths that are visible and writable
 	Deny    []string // paths or globs that are hidden, whatever else says
 	Protect []string // names that cannot be made or changed, in any writable directory
+
+	// Accept are ids of walls that may be missing, as in "limits.pids". One that
+	// the policy asks for, that this machine cannot hold and that is not named
+	// here or in a policy file, stops the start.
+	Accept []string
 
 	Env    []string // names of variables of this process that pass
 	SetEnv []string // variables that are set, NAME=VALUE
@@ -113,7 +136,7 @@ func (c *Config) overrides() policy.Overrides {
 	o := policy.Overrides{
 		Mode: string(c.Mode), MinTier: string(c.MinTier), Profiles: c.Profiles,
 		Read: c.Read, Write: c.Write, Deny: c.Deny, Protect: c.Protect,
-		Env: c.Env, SetEnv: c.SetEnv,
+		Accept: c.Accept, Env: c.Env, SetEnv: c.SetEnv,
 		AllowNet: c.AllowNet, DenyNet: c.DenyNet, Localhost: c.Localhost, Publish: c.Publish, Pin: c.Resolve,
 		Memory: c.Memory, Pids: c.Pids, Timeout: c.Timeout,
 		Config: c.PolicyFile, Extra: c.Set, Caller: "Config",

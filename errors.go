@@ -62,7 +62,7 @@ func (e *UnsupportedError) Is(target error) bool { return target == errors.ErrUn
 // LimitError says that a limit of the policy ended a command. It unwraps to the
 // command's *ExitError.
 type LimitError struct {
-	Limit string // "timeout", "output" or "memory"
+	Limit string // "timeout", "output", "memory" or "pids"
 	Value int64  // in Unit
 	Unit  string // "ns", "bytes" or "count"
 	Err   error
@@ -102,4 +102,14 @@ func planError(err error, min Tier) error {
 		min = TierFull
 	}
 	return &UnsupportedError{Feature: "tier " + string(min), Need: e.Wall, Have: e.What, Hint: e.Hint}
+}
+
+// wallError makes walls that are missing an *UnsupportedError; every other error
+// stays as it is.
+func wallError(err error) error {
+	var e *plan.WallError
+	if !errors.As(err, &e) {
+		return err
+	}
+	return &UnsupportedError{Feature: e.Feature(), Need: e.Walls[0].Requested, Have: e.Why(), Hint: e.Hint()}
 }

@@ -45,6 +45,12 @@ func prepare(cfg Config, facts *plan.Facts) (*Plan, error) {
 	return &Plan{config: cfg, policy: pol, facts: facts, plan: pl}, nil
 }
 
+// Report says which walls the policy asks for, and how this machine is expected to
+// hold them; [Box.Report] says how it does.
+func (p *Plan) Report() Report {
+	return Report{Tier: string(p.plan.Tier), Landlock: p.facts.Kernel.LandlockABI, Walls: p.plan.Walls}
+}
+
 // Tier is the tier that the box will have.
 func (p *Plan) Tier() Tier { return p.plan.Tier }
 

@@ -1,10 +1,13 @@
 package main
 
 import (
+	"context"
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
+	"time"
 
 	"github.com/bailey-run/bailey"
 	"github.com/bailey-run/bailey/internal/linux"
@@ -17,7 +20,9 @@ func doctorVerb(a *app) *verb {
 		name: "doctor", args: "[--json]",
 		short: "say what this kernel offers, which tier it reaches, and what is missing",
 		long: `Tries each thing that a box is made of, and says what to do about what is
-missing. The exit code is 0 when tier full is reached, and 1 when not.`,
+missing. Then it opens a box of the current project, runs true(1) in it, and lists
+each wall that was asked for and what holds it here. The exit code is 0 when tier
+full is reached, and 1 when not.`,
 		flags: []*flag{a.jsonFlag("the findings as JSON")},
 		run: func(words []string) error {
 			if len(words) > 0 {
@@ -34,6 +39,17 @@ type diagnosis struct {
 	Tier     bailey.Tier     `json:"tier"` // the strongest that can be reached
 	Why      string          `json:"why,omitempty"`
 	Features []linux.Feature `json:"features"`
+	Project  string          `json:"project,omitempty"` // whose policy the walls are of; "" for the one built in
+	Policy   string          `json:"policy_error,omitempty"`
+	Opened   bool            `json:"opened"` // a box was, and the walls are what it had; otherwise they are predicted
+	NotOpen  string          `json:"open_error,omitempty"`
+	Walls    []wallFinding   `json:"walls"` // with the ids of reports
+}
+
+// wallFinding is a wall and what to do about it.
+type wallFinding struct {
+	bailey.Wall
+	Fix string `json:"fix,omitempty"`
 }
 
 func (a *app) doctor() error {
@@ -42,7 +58,10 @@ func (a *app) doctor() error {
 		cache = os.TempDir()
 	}
 	d := diagnosis{Version: 1, Features: linux.Features(filepath.Join(cache, "bailey"))}
-	d.Tier, d.Why = reachable(linux.Probe(filepath.Join(cache, "bailey")))
+	k := linux.Probe(filepath.Join(cache, "bailey"))
+	var bare *plan.Plan
+	d.Tier, d.Why, bare = reachable(k)
+	d.walls(bare)
 	if a.json {
 		err = a.printJSON(d)
 	} else {
@@ -56,7 +75,7 @@ func (a *app) doctor() error {
 
 // reachable compiles a plan for a project that is not there, for the strongest
 // tier and then for the weaker one: the compiler decides, doctor only asks.
-func reachable(k plan.Kernel) (tier bailey.Tier, why string) {
+func reachable(k plan.Kernel) (tier bailey.Tier, why string, _ *plan.Plan) {
 	const dir = "/home/user/project"
 	for _, min := range []bailey.Tier{bailey.TierFull, bailey.TierLandlock} {
 		p := &policy.Policy{}
@@ -68,13 +87,81 @@ func reachable(k plan.Kernel) (tier bailey.Tier, why string) {
 			Paths: map[string]plan.Path{dir: {Exists: true, IsDir: true, Real: dir}},
 		})
 		if err == nil {
-			return pl.Tier, why
+			return pl.Tier, why, pl
 		}
 		if why == "" {
 			why = err.Error()
 		}
 	}
-	return bailey.TierNone, why
+	return bailey.TierNone, why, nil
+}
+
+// walls lists the walls of the current project, or of a plain box when its policy
+// gives no plan.
+func (d *diagnosis) walls(bare *plan.Plan) {
+	d.Walls = []wallFinding{}
+	var walls []bailey.Wall
+	if p, err := bailey.Prepare(bailey.Config{Caller: "--"}); err == nil {
+		d.Project, walls = p.Dir(), p.Report().Walls
+		if seen, err := try(); err == nil {
+			d.Opened, walls = true, seen
+		} else {
+			d.NotOpen = err.Error()
+		}
+	} else {
+		d.Policy = err.Error()
+		if bare != nil {
+			walls = bare.Walls
+		}
+	}
+	for _, w := range walls {
+		f := wallFinding{Wall: w}
+		if w.Status == bailey.WallMissing || w.Status == bailey.WallWeaker {
+			f.Fix = d.fix(&w)
+		}
+		d.Walls = append(d.Walls, f)
+	}
+}
+
+// tryTime bounds the box that doctor opens. It takes some milliseconds.
+const tryTime = 20 * time.Second
+
+// try opens a box of the current project and says what it had.
+func try() ([]bailey.Wall, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), tryTime)
+	defer cancel()
+	cmd := bailey.Command(ctx, bailey.Config{Caller: "--"}, "true")
+	if err := cmd.Start(); err != nil {
+		return nil, err
+	}
+	walls := cmd.Box().Report().Walls
+	return walls, cmd.Wait()
+}
+
+// fix says what to do about a wall: what the feature says that it lacks, and for
+// a missing one how to start nevertheless.
+func (d *diagnosis) fix(w *bailey.Wall) string {
+	lacks := map[string]string{
+		plan.ByLandlockRead: "Landlock", plan.ByLandlockWrite: "Landlock", plan.ByLandlockScope: "Landlock", plan.ByLandlockTCP: "Landlock",
+	}
+	var out []string
+	for _, m := range w.Mechanisms {
+		if m.Held {
+			continue
+		}
+		for _, f := range d.Features {
+			if f.Name == lacks[m.Name] && f.Fix != "" && !slices.Contains(out, f.Fix) {
+				out = append(out, f.Fix)
+			}
+		}
+	}
+	if w.Status == bailey.WallMissing && w.Accepted == nil && slices.Contains(policy.Acceptable(), w.ID) {
+		out = append(out, "or start without it: --accept "+w.ID)
+	}
+	if len(out) == 0 && d.Tier == bailey.TierFull && w.Status == bailey.WallWeaker && strings.HasPrefix(w.ID, "files.") {
+		out = append(out, "leave out min-tier: this machine reaches tier full")
+	}
+	return strings.Join(out, "\n")
 }
 
 func (d *diagnosis) text() string {
@@ -100,10 +187,49 @@ func (d *diagnosis) text() string {
 			b.WriteString(indent + strings.TrimRight(line, "\n") + "\n")
 		}
 	}
+	d.wallText(&b)
 	b.WriteString("\nreachable: tier " + string(d.Tier))
 	if d.Why != "" && d.Tier != bailey.TierFull {
 		b.WriteString(" (" + printable(d.Why) + ")")
 	}
 	b.WriteByte('\n')
 	return b.String()
+}
+
+func (d *diagnosis) wallText(b *strings.Builder) {
+	switch {
+	case len(d.Walls) == 0:
+		return
+	case d.Opened:
+		b.WriteString("\nwalls of a box in " + printable(d.Project) + ", which was opened to see\n")
+	case d.Project != "":
+		b.WriteString("\nwalls of a box in " + printable(d.Project) + ", as expected: none could be opened (" + printable(d.NotOpen) + ")\n")
+	default:
+		b.WriteString("\nwalls of a plain box (the project's policy gives none: " + printable(d.Policy) + ")\n")
+	}
+	width := 0
+	for i := range d.Walls {
+		width = max(width, len(d.Walls[i].ID))
+	}
+	indent := strings.Repeat(" ", width+2)
+	for i := range d.Walls {
+		w := &d.Walls[i]
+		if w.Status == bailey.WallNotRequested {
+			continue
+		}
+		line := w.ID + strings.Repeat(" ", width+2-len(w.ID)) + string(w.Status)
+		if w.Achieved != "" {
+			line += ": " + w.Achieved
+		}
+		if w.Accepted != nil {
+			line += ", accepted at " + plan.Where(*w.Accepted)
+		}
+		b.WriteString(printable(line) + "\n")
+		if w.Detail != "" {
+			b.WriteString(indent + printable(w.Detail) + "\n")
+		}
+		for line := range strings.Lines(w.Fix) {
+			b.WriteString(indent + printable(strings.TrimRight(line, "\n")) + "\n")
+		}
+	}
 }

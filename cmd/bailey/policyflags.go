@@ -34,6 +34,7 @@ func policyFlags(c *bailey.Config) []*flag {
 		{name: "timeout", value: "TIME", help: "end the command after TIME, as in 90s or 10m (exit code 124)", set: text(&c.Timeout)},
 		{name: "memory", value: "SIZE", help: "memory of all processes together, as in 2GiB", set: text(&c.Memory)},
 		{name: "pids", value: "N", help: "processes and threads", set: setting("limits.pids", "pids")},
+		{name: "accept", value: "WALL", help: "start although a wall is missing, as in limits.pids", many: true, offer: policy.Acceptable(), set: list(&c.Accept)},
 		{name: "min-tier", value: "TIER", help: "weakest tier to accept: full, landlock", offer: []string{"full", "landlock"}, set: keyword(&c.MinTier)},
 	}
 }

@@ -12,7 +12,8 @@ import (
 // report is what --report writes, version 1: new fields do not change it.
 type report struct {
 	Version  int             `json:"v"`
-	Session  string          `json:"session"`
+	State    string          `json:"state"` // planned, running, ended, failed
+	Session  string          `json:"session,omitempty"`
 	Bailey   string          `json:"bailey"`
 	Policy   string          `json:"policy"`
 	Tier     bailey.Tier     `json:"tier"`
@@ -20,8 +21,10 @@ type report struct {
 	Profiles []string        `json:"profiles"`
 	Writable []string        `json:"writable"`
 	Weaker   []string        `json:"weaker,omitempty"`
-	Walls    bailey.Report   `json:"walls"`
-	Exit     int             `json:"exit_code"`
+	Landlock int             `json:"landlock_abi"`
+	Walls    []bailey.Wall   `json:"walls"` // predicted while planned, then what stands
+	Error    string          `json:"error,omitempty"`
+	Exit     *int            `json:"exit_code,omitempty"`
 	Limit    string          `json:"limit,omitempty"` // the limit that ended the command
 	Seconds  float64         `json:"seconds"`
 	User     float64         `json:"user_seconds"`
@@ -29,11 +32,13 @@ type report struct {
 	Denials  []bailey.Denial `json:"denials"`
 }
 
-// reportFile is opened before the command runs, so that a file that cannot be
-// written is an error before and not after.
+// reportFile is written three times: when the plan is made, when the command
+// runs, and when it has ended. So it says what stood also when bailey is killed,
+// and a file that cannot be written is an error before the command and not after.
 type reportFile struct {
 	f     *os.File
 	begin time.Time
+	out   report
 }
 
 func (r *reportFile) open(p *bailey.Plan, name string) error {
@@ -41,8 +46,17 @@ func (r *reportFile) open(p *bailey.Plan, name string) error {
 		return nil
 	}
 	f, err := p.OpenOutside(name)
+	if err != nil {
+		return err
+	}
 	r.f, r.begin = f, time.Now()
-	return err
+	have := p.Report()
+	r.out = report{
+		Version: 1, State: "planned", Bailey: bailey.Version(), Policy: p.Hash(),
+		Tier: p.Tier(), Mode: p.Mode(), Profiles: p.Profiles(), Writable: p.Writable(), Weaker: p.Weaker(),
+		Landlock: have.Landlock, Walls: have.Walls, Denials: []bailey.Denial{},
+	}
+	return r.write()
 }
 
 func (r *reportFile) close() {
@@ -51,26 +65,53 @@ func (r *reportFile) close() {
 	}
 }
 
-// write writes the report of a command that has ended.
-func (r *reportFile) write(cmd *bailey.Cmd, err error, exit int) error {
+// failed notes that the command did not start.
+func (r *reportFile) failed(err error, exit int) {
+	if r.f == nil {
+		return
+	}
+	r.out.State, r.out.Error, r.out.Exit = "failed", err.Error(), &exit
+	r.write() // the error that is told is err
+}
+
+// started notes what stands.
+func (r *reportFile) started(cmd *bailey.Cmd) error {
 	if r.f == nil {
 		return nil
 	}
-	box := cmd.Box()
-	p := box.Plan()
-	out := report{
-		Version: 1, Session: box.Session(), Bailey: bailey.Version(), Policy: p.Hash(),
-		Tier: p.Tier(), Mode: p.Mode(), Profiles: p.Profiles(), Writable: p.Writable(), Weaker: p.Weaker(),
-		Walls: box.Report(), Exit: exit, Seconds: time.Since(r.begin).Seconds(), Denials: box.Denials(),
+	have := cmd.Box().Report()
+	r.out.State, r.out.Session, r.out.Landlock, r.out.Walls = "running", cmd.Box().Session(), have.Landlock, have.Walls
+	for i := range have.Walls {
+		if w := &have.Walls[i]; w.Status == bailey.WallMissing && w.Accepted == nil {
+			r.write()
+			return errors.New("wall " + w.ID + " does not stand: " + w.Detail)
+		}
+	}
+	return r.write()
+}
+
+// ended notes how the command ended.
+func (r *reportFile) ended(cmd *bailey.Cmd, err error, exit int) error {
+	if r.f == nil {
+		return nil
+	}
+	r.out.State, r.out.Exit, r.out.Seconds, r.out.Denials = "ended", &exit, time.Since(r.begin).Seconds(), cmd.Box().Denials()
+	if r.out.Denials == nil {
+		r.out.Denials = []bailey.Denial{}
 	}
 	var limit *bailey.LimitError
 	if errors.As(err, &limit) {
-		out.Limit = limit.Limit
+		r.out.Limit = limit.Limit
 	}
 	if st := cmd.ProcessState; st != nil {
-		out.User, out.System = st.UserTime().Seconds(), st.SystemTime().Seconds()
+		r.out.User, r.out.System = st.UserTime().Seconds(), st.SystemTime().Seconds()
 	}
-	text, err := json.MarshalIndent(out, "", "  ")
+	return r.write()
+}
+
+// write replaces what the file, which is open for appending, holds.
+func (r *reportFile) write() error {
+	text, err := json.MarshalIndent(&r.out, "", "  ")
 	if err != nil {
 		return err
 	}

@@ -3,12 +3,14 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/bailey-run/bailey"
+	"github.com/bailey-run/bailey/internal/plan"
 )
 
 // runOptions are the flags of run and shell.
@@ -89,14 +91,20 @@ func (a *app) execute(o *runOptions, words []string) (started bool, err error) {
 	s.cmd = bailey.Command(context.Background(), config, words[0], words[1:]...)
 	s.cmd.Stdin, s.cmd.Stdout, s.cmd.Stderr = a.in, a.out, a.err
 	if err := s.cmd.Start(); err != nil {
+		r.failed(err, a.exit(err))
 		return false, err
+	}
+	if err := r.started(s.cmd); err != nil {
+		s.cmd.Process.Kill()
+		s.cmd.Wait()
+		return true, fmt.Errorf("write report: %w", err)
 	}
 	s.started()
 	err = s.cmd.Wait()
 	s.restore()
 	a.denied(s.cmd.Denials())
 	result := s.result(err)
-	if writeErr := r.write(s.cmd, err, a.exit(result)); writeErr != nil {
+	if writeErr := r.ended(s.cmd, err, a.exit(result)); writeErr != nil {
 		a.say(message{Level: "error", Text: "write report: " + writeErr.Error()})
 	}
 	s.raise()
@@ -130,9 +138,23 @@ func (a *app) announce(p *bailey.Plan) {
 	for _, w := range p.Weaker() {
 		a.info("weaker: %s", w)
 	}
+	a.announceWalls(p)
 	if a.verbose {
 		for _, n := range p.Notes() {
 			a.info("%s", n)
+		}
+	}
+}
+
+// announceWalls says which walls are missing and why it starts nevertheless, and
+// with -v which hold less exactly.
+func (a *app) announceWalls(p *bailey.Plan) {
+	for _, w := range p.Report().Walls {
+		switch {
+		case w.Status == bailey.WallMissing && w.Accepted != nil:
+			a.info("missing: %s, %s (accepted: %s)", w.ID, w.Detail, plan.Where(*w.Accepted))
+		case w.Status == bailey.WallWeaker && a.verbose:
+			a.info("weaker: %s, %s", w.ID, w.Detail)
 		}
 	}
 }

@@ -60,6 +60,6 @@ func TestScripts(t *testing.T) {
 
 // walls says whether this machine can hold tier full.
 func walls() bool {
-	tier, _ := reachable(linux.Probe(os.TempDir()))
+	tier, _, _ := reachable(linux.Probe(os.TempDir()))
 	return tier == bailey.TierFull
 }

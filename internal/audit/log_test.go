@@ -20,7 +20,7 @@ func samples() []Data {
 	status := Status{Code: 137, Signal: "killed", Duration: 5, User: 1, System: 2, MaxRSS: 3}
 	return []Data{
 		SessionStart{Bailey: "1", Policy: "h", Layers: layers, Profiles: []string{"go"}, Tier: "full", Mode: "read-only",
-			Dir: "/w", Writable: []string{"/w"}, Weaker: []string{"x"}, Walls: json.RawMessage(`{"a":1}`)},
+			Dir: "/w", Writable: []string{"/w"}, Weaker: []string{"x"}, Walls: json.RawMessage(`[{"id":"network","status":"enforced"}]`)},
 		Exec{PID: 1, Args: []string{"bash", "-c", "true"}, Dir: "/w"},
 		Exit{PID: 1, Status: status},
 		Decision{Op: "write", Target: "/x", Verdict: "deny", Rule: "r", Layer: "user", File: "f", Line: 3, PID: 4},

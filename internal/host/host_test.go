@@ -343,6 +343,18 @@ func FuzzPointer(f *testing.F) {
 	})
 }
 
+func FuzzPasswd(f *testing.F) {
+	f.Add("root:x:0:0::/root:/bin/sh\nann:x:1000:1000:Ann,,,:/home/ann:/bin/zsh\n", 1000)
+	f.Add("ann:x:1000:1000\n", 1000)
+	f.Add("a:x:-1:4294967295::relative:\n", -1)
+	f.Fuzz(func(t *testing.T, text string, uid int) {
+		a, ok := parsePasswd(text, uid)
+		if ok && (a.UID != uid || strings.ContainsAny(a.Name+a.Home+a.Shell, ":\n") || !strings.Contains("\n"+text, "\n"+a.Name+":")) {
+			t.Errorf("%q gave %+v", text, a)
+		}
+	})
+}
+
 // loaded is the default policy for facts.
 func loaded(t testing.TB, f *plan.Facts) *policy.Policy {
 	t.Helper()

@@ -192,7 +192,7 @@ func (t *lazyStore) trusted(path string, content []byte) bool {
 // SecretsDir is where bailey keeps the person's secrets, as far as they are not in
 // the keyring of the operating system.
 func SecretsDir() (string, error) {
-	facts, err := collect("")
+	facts, err := Collect("")
 	if err != nil {
 		return "", err
 	}

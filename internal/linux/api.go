@@ -6,6 +6,8 @@ import (
 	"net/netip"
 	"os"
 	"syscall"
+
+	"github.com/bailey-run/bailey/internal/plan"
 )
 
 // Command is one program to run in a box.
@@ -87,25 +89,11 @@ type Socket struct {
 	UDP  bool
 }
 
-// fault makes one step of the set-up fail, in tests.
-type fault struct {
-	step  int // 1-based; 0 for none
-	errno syscall.Errno
-}
-
 // Report says which walls a box really has.
 type Report struct {
-	Tier       string   `json:"tier"`
-	Namespaces []string `json:"namespaces,omitempty"`
-	Landlock   int      `json:"landlock_abi"`
-	// What Landlock denies unless a rule gives it, and what the plan would have
-	// it deny but this kernel's Landlock does not know.
-	LandlockHandled []string `json:"landlock_handled,omitempty"`
-	LandlockMissing []string `json:"landlock_missing,omitempty"`
-
-	Filter bool              `json:"syscall_filter"`
-	Broker bool              `json:"name_broker"`
-	Limits map[string]string `json:"limits"` // limit -> the mechanism that holds it
+	Tier     string      `json:"tier"`
+	Landlock int         `json:"landlock_abi"` // what the kernel has; 0 for none
+	Walls    []plan.Wall `json:"walls"`
 }
 
 // ErrClosed is returned for a command started in a box that was closed.
@@ -117,7 +105,12 @@ type SetupError struct {
 	Errno syscall.Errno
 }
 
-func (e *SetupError) Error() string { return fmt.Sprintf("%s: %v", e.Step, e.Errno.Error()) }
+func (e *SetupError) Error() string {
+	if e.Errno == 0 { // a self-check
+		return e.Step + ": not as it should be"
+	}
+	return fmt.Sprintf("%s: %v", e.Step, e.Errno.Error())
+}
 
 // Unwrap makes errors.Is work with the errno.
 func (e *SetupError) Unwrap() error { return e.Errno }

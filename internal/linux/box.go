@@ -48,7 +48,8 @@ type Box struct {
 	watches []*os.File // listeners nobody has asked yet
 	names   *name.Matcher
 	closed  bool
-	report  Report
+	stands  stands
+	newest  *Process // whose status Report reads
 }
 
 const (
@@ -62,6 +63,7 @@ const (
 // fork and one list of system calls for both.
 func Open(p *plan.Plan, first *Command, o Options) (_ *Box, _ *Process, err error) {
 	b := &Box{plan: p, single: first != nil, options: o, procs: map[*Process]struct{}{}, pid1FD: -1}
+	b.stands.watched = b.watchable()
 	defer func() {
 		if err != nil {
 			b.Close()
@@ -82,8 +84,8 @@ func Open(p *plan.Plan, first *Command, o Options) (_ *Box, _ *Process, err erro
 	if err != nil {
 		return nil, nil, err
 	}
-	if p.Limits.Memory > 0 && b.cgroup == "" && b.pid1FD >= 0 {
-		b.watchMemory(p.Limits.Memory)
+	if b.stands.watched {
+		b.watchLimits()
 	}
 	return b, proc, nil
 }
@@ -138,6 +140,20 @@ func (b *Box) Start(cmd *Command) (*Process, error) {
 	// Nothing inside may look at this process before it has become the command:
 	// until then its memory is a copy of the supervisor's.
 	p.do("hide this process", unix.SYS_PRCTL, num(unix.PR_SET_DUMPABLE), num(0), num(0), num(0), num(0))
+	if b.cgroup != "" {
+		// Before the namespaces: what leads to it is not seen inside.
+		var procs *os.File
+		err := b.options.fault.own.at("open cgroup")
+		if err == nil {
+			procs, err = os.OpenFile(b.cgroup+"/cgroup.procs", os.O_WRONLY, 0)
+		}
+		if err != nil {
+			return nil, &SetupError{Step: "open cgroup " + b.cgroup, Errno: errnoOf(err)}
+		}
+		defer procs.Close()
+		o := p.do("enter the cgroup", unix.SYS_WRITE, word(procs.Fd()), p.str("0"), num(1))
+		o.judge, o.want = mustEqual, 1
+	}
 	p.do("enter the box", unix.SYS_SETNS, num(b.pid1FD), word(boxNamespaces|unix.CLONE_NEWPID))
 	p.do("hide this process", unix.SYS_PRCTL, num(unix.PR_SET_DUMPABLE), num(0), num(0), num(0), num(0))
 	fork, pid := p.forkHere("start the command")
@@ -158,6 +174,10 @@ func (b *Box) Start(cmd *Command) (*Process, error) {
 // has failed.
 func (b *Box) launch(l *launch, flags uintptr) (*Process, error) {
 	l.p.inject(b.options.fault)
+	if err := b.stand(l); err != nil {
+		l.giveUp()
+		return nil, err
+	}
 	var mapErr error
 	if l.helper != 0 {
 		if err := l.p.publish(); err != nil {
@@ -182,17 +202,16 @@ func (b *Box) launch(l *launch, flags uintptr) (*Process, error) {
 		l.guard = r.pids[0]
 	} else if r.pids[0] > 0 {
 		b.pid1 = r.pids[0]
-		b.pid1FD, _ = unix.PidfdOpen(b.pid1, 0)
+		if l.pid1FD > 0 {
+			b.pid1FD = l.pid1FD
+		}
 	}
 	var proc *Process
 	if r.pids[1] > 0 {
 		proc = newProcess(b, r.pids[1], r.terminal)
 	}
 	fail := func(err error) (*Process, error) {
-		if r.listener > 0 {
-			unix.Close(r.listener)
-		}
-		r.net.close()
+		r.drop()
 		if proc != nil {
 			unix.Kill(proc.PID, unix.SIGKILL)
 			proc.reap()
@@ -206,12 +225,14 @@ func (b *Box) launch(l *launch, flags uintptr) (*Process, error) {
 		return fail(mapErr)
 	case r.err != nil:
 		return fail(r.err)
+	case r.ready && l.cmd != nil && b.plan.Syscalls.Broker && r.listener == 0:
+		// Every name would fail, and nobody could say why.
+		return fail(&SetupError{Step: "receive the filter's listener", Errno: unix.ENOENT})
 	case !r.ready && l.cmd != nil:
 		return fail(&SetupError{Step: "start the command: it ended before the walls stood" + describe(proc), Errno: unix.EPIPE})
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.report = b.achieved(l)
 	if r.net != nil {
 		b.net = r.net
 	}
@@ -222,10 +243,12 @@ func (b *Box) launch(l *launch, flags uintptr) (*Process, error) {
 		}
 		return nil, nil
 	}
+	b.stands.checked, b.newest = true, proc
 	b.procs[proc] = struct{}{}
 	if r.exec != 0 {
 		proc.reap()
 		delete(b.procs, proc)
+		r.drop()
 		return nil, &ExecError{Path: l.cmd.Path, Errno: r.exec}
 	}
 	if r.listener > 0 {
@@ -310,21 +333,16 @@ func (b *Box) Close() error {
 	return nil
 }
 
-func (b *Box) achieved(l *launch) Report {
-	r := l.report
-	r.Tier = string(b.plan.Tier)
-	r.Namespaces = b.plan.Namespaces
-	r.Filter = true
-	r.Broker = b.plan.Syscalls.Broker
-	r.Limits = b.mechanisms()
-	return r
-}
-
-// Report says which walls this box really has.
-func (b *Box) Report() Report {
+// stand notes what the supervisor knows of the walls of a command about to be
+// let go on, and refuses when one that is asked for would be missing.
+func (b *Box) stand(l *launch) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.report
+	b.stands.pidMax = b.plan.Tier == policy.TierFull && b.pidMax() > 0
+	if l.cmd != nil {
+		b.stands.landlock, b.stands.tried = l.ruleset, l.tried
+	}
+	return plan.Refuse(b.walls())
 }
 
 // switchID appends the steps that make the process the box's user. Only root's
@@ -340,7 +358,7 @@ func (l *launch) switchID() {
 // puts on the walls and becomes the command.
 func (l *launch) becomeCommand() error {
 	p, t := l.p, l.tree
-	t.pidMax = l.pidMax()
+	t.pidMax = l.b.pidMax()
 	if l.byParent {
 		t.switchID = l.switchID
 	}
@@ -376,8 +394,7 @@ func (l *launch) confine(rules []pathRule) error {
 		return err
 	}
 	c.limits()
-	const joinSessionKeyring = 1
-	p.do("start a keyring", unix.SYS_KEYCTL, num(joinSessionKeyring), num(0)).allow(unix.ENOSYS)
+	c.keyring()
 	c.privileges()
 	if rules == nil {
 		rules = l.openRules()
@@ -385,6 +402,7 @@ func (l *launch) confine(rules []pathRule) error {
 	if err := l.landlock(rules); err != nil {
 		return err
 	}
+	l.checkLandlock()
 	if err := l.filter(); err != nil {
 		return err
 	}
@@ -424,6 +442,19 @@ type result struct {
 	net      sockets
 }
 
+// drop closes the descriptors that came.
+func (r *result) drop() {
+	if r.listener > 0 {
+		unix.Close(r.listener)
+		r.listener = 0
+	}
+	if r.terminal != nil {
+		r.terminal.Close()
+		r.terminal = nil
+	}
+	r.net.close()
+}
+
 // receive reads reports until every process that could send one is gone or has
 // become something else.
 func (l *launch) receive() result {
@@ -447,9 +478,25 @@ func (l *launch) next(r *result) bool {
 	if err != nil || n == 0 {
 		return false
 	}
+	fd := 0
+	if oobn > 0 {
+		if fd, err = descriptor(oob[:oobn]); err != nil {
+			r.err = err
+			return true
+		}
+	}
+	if !l.note(r, n, &m, fd) && fd > 0 {
+		unix.Close(fd)
+	}
+	return true
+}
+
+// note puts a message of n bytes into r, with the descriptor that came with it,
+// if one did, and says whether that has been kept.
+func (l *launch) note(r *result, n int, m *message, fd int) (kept bool) {
 	if n != messageSize {
 		r.err = &SetupError{Step: "read the child's report", Errno: unix.EBADMSG}
-		return true
+		return false
 	}
 	switch m.kind {
 	case msgFailed:
@@ -457,7 +504,8 @@ func (l *launch) next(r *result) bool {
 			r.err = &SetupError{Step: l.p.stepName(m.index), Errno: unix.Errno(m.errno)}
 		}
 	case msgPids:
-		if m.index < 2 {
+		// A number that is none would later be a signal to many.
+		if m.index < 2 && m.value > 0 {
 			r.pids[m.index] = int(m.value)
 		}
 	case msgUp:
@@ -467,32 +515,50 @@ func (l *launch) next(r *result) bool {
 	case msgExec:
 		r.exec = unix.Errno(m.errno)
 	case msgFile:
-		l.file(r, m.value, oob[:oobn])
+		switch {
+		case fd <= 0:
+			r.err = &SetupError{Step: "receive a descriptor", Errno: unix.EBADMSG}
+		case m.value == fileTerminal && r.terminal == nil:
+			r.terminal = os.NewFile(uintptr(fd), "terminal")
+			return true
+		case m.value == fileListener && r.listener == 0:
+			r.listener = fd
+			return true
+		case m.value >= fileSocket && m.value < fileSocket+maxSockets:
+			r.net.put(int(m.value-fileSocket), fd)
+			return true
+		}
 	}
-	return true
+	return false
 }
 
-func (l *launch) file(r *result, which int32, oob []byte) {
+// descriptor takes the one descriptor out of a control message. What else came
+// is closed.
+func descriptor(oob []byte) (int, error) {
+	bad := &SetupError{Step: "receive a descriptor", Errno: unix.EBADMSG}
 	cmsgs, err := unix.ParseSocketControlMessage(oob)
-	if err != nil || len(cmsgs) != 1 {
-		r.err = &SetupError{Step: "receive a descriptor", Errno: unix.EBADMSG}
-		return
+	if err != nil {
+		return 0, bad
 	}
-	fds, err := unix.ParseUnixRights(&cmsgs[0])
-	if err != nil || len(fds) != 1 {
-		r.err = &SetupError{Step: "receive a descriptor", Errno: unix.EBADMSG}
-		return
-	}
-	switch which {
-	case fileTerminal:
-		r.terminal = os.NewFile(uintptr(fds[0]), "terminal")
-	case fileListener:
-		r.listener = fds[0]
-	default:
-		if which < fileSocket {
-			unix.Close(fds[0])
-			return
+	var fds []int
+	for i := range cmsgs {
+		if len(cmsgs[i].Data)%4 != 0 {
+			continue // no list of descriptors, and x/sys would read beyond it
 		}
-		r.net.put(int(which-fileSocket), fds[0])
+		some, err := unix.ParseUnixRights(&cmsgs[i])
+		if err != nil {
+			continue
+		}
+		fds = append(fds, some...)
 	}
+	// A descriptor 0 would be the supervisor's own stdin, which is never one.
+	if len(fds) == 1 && fds[0] > 0 {
+		return fds[0], nil
+	}
+	for _, fd := range fds {
+		if fd > 2 {
+			unix.Close(fd)
+		}
+	}
+	return 0, bad
 }

@@ -261,19 +261,19 @@ func (w *worker) resolve(t *target, base, n int, how uint64) (int, unix.Errno) {
 
 // climbs reports whether a path has a ".." component.
 func climbs(p []byte) bool {
-	for {
-		i := bytes.Index(p, dotdot)
-		if i < 0 {
-			return false
-		}
-		if (i == 0 || p[i-1] == '/') && (i+2 == len(p) || p[i+2] == '/') {
+	if !bytes.Contains(p, dotdot) {
+		return false
+	}
+	for more := true; more; {
+		var part []byte
+		if part, p, more = bytes.Cut(p, slash); bytes.Equal(part, dotdot) {
 			return true
 		}
-		p = p[i+2:]
 	}
+	return false
 }
 
-var dotdot = []byte("..")
+var dotdot, slash = []byte(".."), []byte("/")
 
 // walkFrom resolves a relative path that climbs, or leads over links, by putting
 // the real path of base in front: nothing but the box's root may bound it.

@@ -113,6 +113,10 @@ const (
 	fileSocket // and what follows: the network's sockets, by their index
 )
 
+// maxSockets is far above what a policy of usual size asks for; further ones are
+// closed, and what they are for is refused.
+const maxSockets = 1 << 14
+
 // sendFile appends a sendmsg that carries the descriptor in r.
 func (p *program) sendFile(name string, r reg, which int32) {
 	type packet struct {
@@ -156,6 +160,19 @@ func (c *confiner) limits() {
 	set("locked memory", unix.RLIMIT_MEMLOCK, 64<<20, false)
 }
 
+// keyring gives the command a session keyring of its own, and checks that it is
+// not the caller's.
+func (c *confiner) keyring() {
+	const getKeyringID, joinSessionKeyring, sessionKeyring = 0, 1, -3
+	p := c.p
+	ours, _, e := unix.RawSyscall(unix.SYS_KEYCTL, getKeyringID, ^uintptr(2), 0)
+	p.do("start a keyring", unix.SYS_KEYCTL, num(joinSessionKeyring), num(0)).allow(unix.ENOSYS)
+	if e == 0 {
+		o := p.do("self-check: keyring", unix.SYS_KEYCTL, num(getKeyringID), num(sessionKeyring), num(0))
+		o.judge, o.want = mustDiffer, ours
+	}
+}
+
 // privileges takes every capability away, in every set and for good.
 func (c *confiner) privileges() {
 	p := c.p
@@ -196,7 +213,18 @@ func (c *confiner) selfCheck(scoped bool) {
 	check("read capabilities", unix.SYS_CAPGET, mem(unsafe.Pointer(hdr)), mem(unsafe.Pointer(data)))
 	p.add("self-check: capabilities", op{kind: opZero, args: [6]operand{mem(unsafe.Pointer(data)), num(int(unsafe.Sizeof(*data)))}})
 	check("new namespaces", unix.SYS_UNSHARE, num(unix.CLONE_NEWUSER)).deny(unix.EPERM)
+	const getKeyringID, sessionKeyring = 0, -3
+	check("keyrings", unix.SYS_KEYCTL, num(getKeyringID), num(sessionKeyring), num(0)).deny(unix.EPERM)
+	// Without the filter it is ENOTTY, or EIO, or works.
+	check("terminal input", unix.SYS_IOCTL, num(0), num(unix.TIOCSTI), p.bytes([]byte{0})).deny(unix.EPERM)
+	if c.plan.Syscalls.Sockets {
+		check("sockets", unix.SYS_SOCKET, num(unix.AF_INET), num(unix.SOCK_STREAM|unix.SOCK_CLOEXEC), num(0)).deny(unix.EACCES)
+		check("shared memory", unix.SYS_SHMGET, num(0), num(0), num(0)).deny(unix.ENOSYS)
+	}
 	if c.weak {
+		if scoped {
+			check("signals", unix.SYS_KILL, num(os.Getpid()), num(0)).deny(unix.EPERM)
+		}
 		return
 	}
 	if scoped {
@@ -211,7 +239,11 @@ func (c *confiner) selfCheck(scoped bool) {
 	for i := range c.plan.Tree {
 		n := &c.plan.Tree[i]
 		if n.Kind == plan.Bind && !n.Writable && !n.Device && !n.Optional {
-			fails(check(n.Path, unix.SYS_FACCESSAT, atCwd, p.str(n.Path), num(unix.W_OK)))
+			// Not by access: to most people the owner's bits alone say no. What cannot
+			// be reached needs no answer.
+			st := hold(p, unix.Statfs_t{Flags: unix.ST_RDONLY})
+			check(n.Path, unix.SYS_STATFS, p.str(n.Path), mem(unsafe.Pointer(st))).allow(unix.EACCES)
+			p.add("self-check: "+n.Path+" is read-only", op{kind: opBits, args: [6]operand{mem(unsafe.Pointer(&st.Flags)), num(unix.ST_RDONLY)}})
 		}
 	}
 	// 192.0.2.1 is reserved for documentation: no route may lead there.

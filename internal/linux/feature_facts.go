@@ -172,7 +172,12 @@ func ownCgroup() (string, bool) {
 	if err != nil {
 		return "", false
 	}
-	for line := range strings.Lines(string(b)) {
+	return parseCgroup(string(b))
+}
+
+// parseCgroup takes the place in the v2 tree out of /proc/PID/cgroup.
+func parseCgroup(text string) (string, bool) {
+	for line := range strings.Lines(text) {
 		if p, ok := strings.CutPrefix(strings.TrimSuffix(line, "\n"), "0::"); ok {
 			return filepath.Clean("/" + p), true
 		}

@@ -112,6 +112,9 @@ func (p *probe) landlockFeature() Feature {
 			if len(r.Missing) > 0 {
 				f.Detail += "; newer kernels also hold " + strings.Join(r.Missing, ", ")
 			}
+			if p.LandlockABI < scopeABI {
+				f.Detail += "; tier landlock needs ABI 6 (Linux 6.12)"
+			}
 		}
 	}
 	return f

@@ -56,7 +56,10 @@ func initProgram() ([]byte, error) {
 
 // initFile returns pid 1 as a sealed memory file: nobody can change it, and no
 // path leads to it.
-func initFile() (*os.File, error) {
+func initFile(f fault) (*os.File, error) {
+	if err := f.own.at("create the file of pid 1"); err != nil {
+		return nil, err
+	}
 	prog, err := initProgram()
 	if err != nil {
 		return nil, err

@@ -17,13 +17,14 @@ import (
 
 // launch is one fork being prepared, or waiting for the rest of its list.
 type launch struct {
-	b      *Box
-	p      *program
-	cmd    *Command
-	own    *os.File // the supervisor's end of the control socket
-	child  *os.File
-	helper int // pid of the fork, once there is one
-	report Report
+	b       *Box
+	p       *program
+	cmd     *Command
+	own     *os.File // the supervisor's end of the control socket
+	child   *os.File
+	helper  int              // pid of the fork, once there is one
+	ruleset *landlockRuleset // nil for none
+	tried   bool             // a step tries something that Landlock alone refuses
 
 	tree   *tree
 	umask  reg
@@ -35,11 +36,15 @@ type launch struct {
 	byParent bool    // the id maps are written from outside
 	weak     bool    // tier landlock
 	scoped   bool    // Landlock keeps signals inside
+	pid1FD   int     // 0 for none
 	guard    int     // its guard's pid
 	dumpable uintptr // what this process was before a child shared its memory
 }
 
-func newLaunch(cmd *Command) (*launch, error) {
+func newLaunch(cmd *Command, f fault) (*launch, error) {
+	if err := f.own.at("make the control socket"); err != nil {
+		return nil, err
+	}
 	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return nil, fmt.Errorf("make the control socket: %w", err)
@@ -49,7 +54,7 @@ func newLaunch(cmd *Command) (*launch, error) {
 }
 
 func (b *Box) newLaunch(cmd *Command) (*launch, error) {
-	l, err := newLaunch(cmd)
+	l, err := newLaunch(cmd, b.options.fault)
 	if err == nil {
 		l.b = b
 	}
@@ -65,6 +70,9 @@ func (l *launch) close() {
 }
 
 func (l *launch) fork(flags uintptr) error {
+	if err := l.b.options.fault.own.at("clone"); err != nil {
+		return err
+	}
 	helper, e := l.p.fork(flags)
 	runtime.KeepAlive(l.p)
 	if e != 0 {
@@ -83,7 +91,7 @@ func (l *launch) release(cgroup string) error {
 		return l.mapErr
 	}
 	// Without pid 1 nothing would end the box.
-	for !l.early.up {
+	for !l.early.up || l.early.pids[0] == 0 {
 		if !l.next(&l.early) {
 			l.stop()
 			return &SetupError{Step: "wait for pid 1", Errno: unix.ESRCH}
@@ -91,6 +99,17 @@ func (l *launch) release(cgroup string) error {
 		if l.early.err != nil {
 			l.stop()
 			return l.early.err
+		}
+	}
+	if !l.weak {
+		// Later commands enter by it, and the watch ends the box with it.
+		err := l.b.options.fault.own.at("open pid 1")
+		if err == nil {
+			l.pid1FD, err = unix.PidfdOpen(l.early.pids[0], 0)
+		}
+		if err != nil {
+			l.stop()
+			return &SetupError{Step: "open pid 1", Errno: errnoOf(err)}
 		}
 	}
 	if cgroup != "" {
@@ -108,7 +127,16 @@ func (l *launch) release(cgroup string) error {
 	if fds != nil {
 		rights = unix.UnixRights(fds...)
 	}
-	return unix.Sendmsg(int(l.own.Fd()), []byte{1}, rights, nil, unix.MSG_NOSIGNAL)
+	err := l.b.options.fault.own.at("let the command go on")
+	if err == nil {
+		err = unix.Sendmsg(int(l.own.Fd()), []byte{1}, rights, nil, unix.MSG_NOSIGNAL)
+	}
+	if err != nil {
+		// It would wait for ever, and we for it.
+		l.stop()
+		return &SetupError{Step: "let the command go on", Errno: errnoOf(err)}
+	}
+	return nil
 }
 
 // enter moves the waiting command into the box's cgroup. It has reported its pid
@@ -119,7 +147,11 @@ func (l *launch) enter(cgroup string) error {
 			return &SetupError{Step: "enter cgroup " + cgroup, Errno: unix.ESRCH}
 		}
 	}
-	if err := os.WriteFile(cgroup+"/cgroup.procs", []byte(strconv.Itoa(l.early.pids[1])), 0); err != nil {
+	err := l.b.options.fault.own.at("enter cgroup " + cgroup)
+	if err == nil {
+		err = os.WriteFile(cgroup+"/cgroup.procs", []byte(strconv.Itoa(l.early.pids[1])), 0)
+	}
+	if err != nil {
 		return &SetupError{Step: "enter cgroup " + cgroup, Errno: errnoOf(err)}
 	}
 	return nil
@@ -158,6 +190,7 @@ func (l *launch) giveUp() {
 	}
 	l.stop()
 	r := l.receive()
+	r.drop()
 	var ws unix.WaitStatus
 	wait4(l.helper, &ws)
 	for _, pid := range []int{r.pids[1], r.pids[0]} { // the command first: pid 1 waits for it
@@ -184,6 +217,17 @@ type Begun struct {
 // one; whether that matters is for the plan to say.
 func Begin(id plan.Identity) (*Begun, error) {
 	return begin(id, fault{}, plan.Fixed(present, id.HostUID == 0))
+}
+
+// lifeline makes the pipe whose other end only the supervisor has.
+func lifeline(f fault) (fds [2]int, err error) {
+	if err := f.own.at("make the lifeline"); err != nil {
+		return fds, err
+	}
+	if err := unix.Pipe2(fds[:], unix.O_CLOEXEC); err != nil {
+		return fds, fmt.Errorf("make the lifeline: %w", err)
+	}
+	return fds, nil
 }
 
 func present(p string) bool {
@@ -214,15 +258,15 @@ func begin(id plan.Identity, f fault, fixed []plan.Node) (_ *Begun, err error) {
 			g.Abandon()
 		}
 	}()
-	if g.init, err = initFile(); err != nil {
+	if g.init, err = initFile(f); err != nil {
 		return nil, err
 	}
-	if g.l, err = newLaunch(nil); err != nil {
+	if g.l, err = newLaunch(nil, f); err != nil {
 		return nil, err
 	}
-	var fds [2]int
-	if err := unix.Pipe2(fds[:], unix.O_CLOEXEC); err != nil {
-		return nil, fmt.Errorf("make the lifeline: %w", err)
+	fds, err := lifeline(f)
+	if err != nil {
+		return nil, err
 	}
 	inner := os.NewFile(uintptr(fds[0]), "lifeline")
 	defer inner.Close()
@@ -268,6 +312,9 @@ func begin(id plan.Identity, f fault, fixed []plan.Node) (_ *Begun, err error) {
 	if err := p.publish(); err != nil {
 		return nil, err
 	}
+	if err := f.own.at("clone with new namespaces"); err != nil {
+		return nil, err
+	}
 	l.dumpable, _, _ = unix.RawSyscall(unix.SYS_PRCTL, unix.PR_GET_DUMPABLE, 0, 0)
 	helper, e := p.forkShared(boxNamespaces, p.stack())
 	if e != 0 {
@@ -277,7 +324,7 @@ func begin(id plan.Identity, f fault, fixed []plan.Node) (_ *Begun, err error) {
 	l.child.Close()
 	l.child = nil
 	if l.byParent {
-		if l.mapErr = l.writeMaps(helper); l.mapErr == nil {
+		if l.mapErr = l.writeMaps(helper, f); l.mapErr == nil {
 			_, l.mapErr = unix.Write(int(l.own.Fd()), []byte{1})
 		}
 	}
@@ -375,11 +422,15 @@ func idMap(inside, host int) string {
 	return strconv.Itoa(inside) + " " + strconv.Itoa(host) + " 1\n"
 }
 
-func (l *launch) writeMaps(pid int) error {
+func (l *launch) writeMaps(pid int, flt fault) error {
 	id := l.id
 	dir := "/proc/" + strconv.Itoa(pid)
 	for _, f := range [][2]string{{"uid_map", idMap(id.UID, id.HostUID)}, {"gid_map", idMap(id.GID, id.HostGID)}} {
-		if err := os.WriteFile(dir+"/"+f[0], []byte(f[1]), 0); err != nil {
+		err := flt.own.at("write " + f[0])
+		if err == nil {
+			err = os.WriteFile(dir+"/"+f[0], []byte(f[1]), 0)
+		}
+		if err != nil {
 			l.stop()
 			return &SetupError{Step: "write " + f[0], Errno: errnoOf(err)}
 		}

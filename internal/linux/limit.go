@@ -3,6 +3,7 @@
 package linux
 
 import (
+	"bytes"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -11,6 +12,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/bailey-run/bailey/internal/policy"
 )
 
 // reservedPids are the low numbers that the kernel does not give out again after
@@ -21,9 +24,9 @@ const reservedPids = 300
 // gets. RLIMIT_NPROC, which bounds other boxes, does not apply to processes
 // whose host uid is 0, so a box of root's is bounded by the numbers there are.
 // Before Linux 6.14 the setting is the whole machine's: never touched there.
-func (l *launch) pidMax() int64 {
-	pl := l.b.plan
-	if pl.Identity.HostUID != 0 || pl.Limits.Pids <= 0 || !kernelAtLeast(6, 14) {
+func (b *Box) pidMax() int64 {
+	pl := b.plan
+	if b.options.fault.oldKernel || pl.Identity.HostUID != 0 || pl.Limits.Pids <= 0 || !kernelAtLeast(6, 14) {
 		return 0
 	}
 	return pl.Limits.Pids + reservedPids + 1
@@ -50,37 +53,6 @@ func kernelAtLeast(major, minor int) bool {
 	return err == nil && have >= minor
 }
 
-// mechanisms says what holds each limit of this box.
-func (b *Box) mechanisms() map[string]string {
-	l := b.plan.Limits
-	m := map[string]string{}
-	note := func(name string, v int64, how string) {
-		if v > 0 {
-			m[name] = how
-		}
-	}
-	note("cpu", l.CPU, "RLIMIT_CPU")
-	note("file_size", l.FileSize, "RLIMIT_FSIZE")
-	note("open_files", l.OpenFiles, "RLIMIT_NOFILE")
-	note("scratch", l.Scratch, "tmpfs size")
-	switch {
-	case b.cgroup != "":
-		note("memory", l.Memory, "cgroup v2 memory.max")
-		note("pids", l.Pids, "cgroup v2 pids.max")
-	default:
-		note("memory", l.Memory, "watch: the box is killed when it is seen above the limit, looked at every "+memoryInterval.String())
-		switch {
-		case b.plan.Identity.HostUID != 0:
-			note("pids", l.Pids, "RLIMIT_NPROC of the user namespace")
-		case kernelAtLeast(6, 14) && b.plan.Tier == "full":
-			note("pids", l.Pids, "pid_max of the pid namespace")
-		default:
-			note("pids", l.Pids, "not held: RLIMIT_NPROC does not bind host uid 0, and no cgroup is delegated")
-		}
-	}
-	return m
-}
-
 // cgroupCount tells the cgroups of one supervisor apart.
 var cgroupCount atomic.Int64
 
@@ -90,7 +62,11 @@ func (b *Box) makeCgroup() error {
 	l := b.plan.Limits
 	sweepCgroups(l.Cgroup)
 	dir := filepath.Join(l.Cgroup, "bailey-"+strconv.Itoa(os.Getpid())+"-"+strconv.FormatInt(cgroupCount.Add(1), 10))
-	if err := os.Mkdir(dir, 0o755); err != nil {
+	err := b.options.fault.own.at("make cgroup")
+	if err == nil {
+		err = os.Mkdir(dir, 0o755)
+	}
+	if err != nil {
 		return &SetupError{Step: "make cgroup " + dir, Errno: errnoOf(err)}
 	}
 	b.cgroup = dir
@@ -98,7 +74,11 @@ func (b *Box) makeCgroup() error {
 		if v <= 0 {
 			return nil
 		}
-		if err := os.WriteFile(filepath.Join(dir, file), []byte(strconv.FormatInt(v, 10)), 0); err != nil {
+		err := b.options.fault.own.at("set " + file)
+		if err == nil {
+			err = os.WriteFile(filepath.Join(dir, file), []byte(strconv.FormatInt(v, 10)), 0)
+		}
+		if err != nil {
 			return &SetupError{Step: "set " + file + " of cgroup " + dir, Errno: errnoOf(err)}
 		}
 		return nil
@@ -138,9 +118,26 @@ func errnoOf(err error) unix.Errno {
 // millisecond.
 const memoryInterval = 250 * time.Millisecond
 
-// watchMemory kills the box when it is seen to use more than limit bytes. It
-// costs nothing before the first look.
-func (b *Box) watchMemory(limit int64) {
+// watchable says whether the box has a limit that only a look from time to time
+// holds: no cgroup, and a pid namespace to look into.
+func (b *Box) watchable() bool {
+	return b.plan.Tier == policy.TierFull && b.plan.Limits.Cgroup == "" && (b.plan.Limits.Memory > 0 || b.watchesPids())
+}
+
+// watchesPids says that nothing else bounds the number of processes.
+func (b *Box) watchesPids() bool {
+	l := &b.plan.Limits
+	return b.plan.Identity.HostUID == 0 && l.Pids > 0 && l.Cgroup == "" && b.pidMax() == 0
+}
+
+// watchLimits kills the box when it is seen to use more than its limits. It costs
+// nothing before the first look.
+func (b *Box) watchLimits() {
+	l := &b.plan.Limits
+	pids := int64(0)
+	if b.watchesPids() {
+		pids = l.Pids
+	}
 	proc := -1
 	b.watch = time.AfterFunc(memoryInterval, func() {
 		if proc < 0 {
@@ -150,42 +147,54 @@ func (b *Box) watchMemory(limit int64) {
 				return // pid 1 is gone, and the box with it
 			}
 		}
-		used := memoryUsed(proc)
+		used, tasks := inUse(proc, pids > 0)
+		name, limit, have := "memory", l.Memory, used
+		if pids > 0 && tasks > pids {
+			name, limit, have = "pids", pids, tasks
+		}
+		over := limit > 0 && have > limit
 		b.mu.Lock()
 		defer b.mu.Unlock()
-		if b.closed || used > limit {
+		if b.closed || over {
 			unix.Close(proc)
 		}
 		if b.closed {
 			return
 		}
-		if used <= limit {
+		if !over {
 			b.watch.Reset(memoryInterval)
 			return
 		}
 		if b.options.Limit != nil {
-			b.options.Limit("memory", limit, used)
+			b.options.Limit(name, limit, have)
 		}
 		unix.PidfdSendSignal(b.pid1FD, unix.SIGKILL, nil, 0)
 	})
 }
 
-// memoryUsed adds up the private memory of all processes that the procfs at dir
-// shows, and what the scratch file system holds.
-func memoryUsed(dir int) int64 {
+// inUse adds up the private memory of all processes that the procfs at dir
+// shows, and what the scratch file system holds; and, when asked to, their
+// threads.
+func inUse(dir int, threads bool) (total, tasks int64) {
 	fd, err := unix.Openat(dir, ".", unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
-		return 0
+		return 0, 0
 	}
 	f := os.NewFile(uintptr(fd), "proc")
 	defer f.Close()
 	names, _ := f.Readdirnames(-1)
 	page := int64(os.Getpagesize())
-	var total int64
 	var buf [256]byte
 	for _, n := range names {
 		if n[0] < '1' || n[0] > '9' {
 			continue
+		}
+		if threads {
+			// A directory has two links of its own, and this one one for each thread.
+			var st unix.Stat_t
+			if unix.Fstatat(dir, n+"/task", &st, 0) == nil {
+				tasks += max(int64(st.Nlink)-2, 1)
+			}
 		}
 		s, err := unix.Openat(dir, n+"/statm", unix.O_RDONLY|unix.O_CLOEXEC, 0)
 		if err != nil {
@@ -193,13 +202,7 @@ func memoryUsed(dir int) int64 {
 		}
 		k, _ := unix.Read(s, buf[:])
 		unix.Close(s)
-		fields := strings.Fields(string(buf[:max(k, 0)]))
-		if len(fields) < 3 {
-			continue
-		}
-		resident, _ := strconv.ParseInt(fields[1], 10, 64)
-		shared, _ := strconv.ParseInt(fields[2], 10, 64)
-		total += (resident - shared) * page
+		total += privatePages(buf[:max(k, 0)]) * page
 	}
 	for _, scratch := range []string{"../tmp", "../dev/shm"} {
 		s, err := unix.Openat(dir, scratch, unix.O_PATH|unix.O_CLOEXEC, 0)
@@ -214,5 +217,26 @@ func memoryUsed(dir int) int64 {
 		}
 		unix.Close(s)
 	}
-	return total
+	return total, tasks
+}
+
+// privatePages reads /proc/PID/statm: what is resident, less what is shared.
+func privatePages(statm []byte) int64 {
+	var n [3]int64
+	rest := statm
+	for i := range n {
+		rest = bytes.TrimLeft(rest, " ")
+		word := rest
+		if at := bytes.IndexAny(rest, " \n"); at >= 0 {
+			word, rest = rest[:at], rest[at:]
+		} else {
+			rest = nil
+		}
+		v, err := strconv.ParseUint(string(word), 10, 40) // pages: 4 EiB
+		if err != nil {
+			return 0
+		}
+		n[i] = int64(v)
+	}
+	return max(n[1]-n[2], 0)
 }

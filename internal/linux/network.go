@@ -144,6 +144,9 @@ func (s *sockets) put(i, fd int) {
 	for len(*s) <= i {
 		*s = append(*s, 0)
 	}
+	if (*s)[i] > 0 {
+		unix.Close((*s)[i])
+	}
 	(*s)[i] = fd
 }
 

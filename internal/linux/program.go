@@ -54,11 +54,12 @@ const (
 	opStore                // write regs[args[0]] as a 32-bit number to args[1]
 	opLoad                 // put the 32-bit number at args[0] into a register
 	opZero                 // fail unless args[1] bytes at args[0] are all zero
+	opBits                 // fail unless the 64-bit number at args[0] has all bits of args[1]
 	opSend                 // send message kind args[0] with value regs or number args[1]
 	opExec                 // try to execute each candidate
 	opJump                 // continue at op number jump
 	opExit                 // end this process with status args[0]
-	opInject               // test only: fail as if the system call had returned want
+	opInject               // test only: an opCall that is not made; the errno is in nr
 )
 
 // verdict says how the result of a call is judged.
@@ -71,6 +72,7 @@ const (
 	mustFail            // it must fail with the errno want: a self-check
 	mustFailAny         // it must fail, whatever the errno
 	mustEqual           // it must return exactly the number want
+	mustDiffer          // it must return another number than want, or be ENOSYS
 )
 
 // reg names a result kept for later arguments. Register 0 is never used.
@@ -237,11 +239,17 @@ func (p *program) forkHere(name string) (index int, pid reg) {
 func (p *program) inject(f fault) {
 	for ; p.injected < len(p.ops); p.injected++ {
 		o := &p.ops[p.injected]
-		if o.kind != opCall && o.kind != opFork && o.kind != opZero {
+		if o.kind != opCall && o.kind != opFork && o.kind != opZero && o.kind != opBits {
 			continue
 		}
+		if f.skip != "" && p.names[p.injected] == f.skip {
+			*o = op{kind: opJump, jump: p.injected + 1}
+		}
 		if p.faults++; p.faults == f.step {
-			*o = op{kind: opInject, want: uintptr(f.errno)}
+			if !f.soft || o.kind != opCall {
+				*o = op{}
+			}
+			o.kind, o.nr = opInject, uintptr(f.errno)
 		}
 	}
 }

@@ -112,9 +112,12 @@ func (p *program) run(i int) {
 	for {
 		o := &p.ops[i]
 		switch o.kind {
-		case opCall:
-			r, _, e := rawCall(o.nr, p.value(&o.args[0]), p.value(&o.args[1]), p.value(&o.args[2]),
-				p.value(&o.args[3]), p.value(&o.args[4]), p.value(&o.args[5]))
+		case opCall, opInject:
+			r, e := ^uintptr(0), syscall.Errno(o.nr)
+			if o.kind == opCall {
+				r, _, e = rawCall(o.nr, p.value(&o.args[0]), p.value(&o.args[1]), p.value(&o.args[2]),
+					p.value(&o.args[3]), p.value(&o.args[4]), p.value(&o.args[5]))
+			}
 			ok := e == 0
 			switch o.judge {
 			case mayFail:
@@ -131,6 +134,8 @@ func (p *program) run(i int) {
 				ok = e != 0
 			case mustEqual:
 				ok = e == 0 && r == o.want
+			case mustDiffer:
+				ok = e == 0 && r != o.want || e == syscall.ENOSYS
 			}
 			if !ok {
 				p.fail(i, e)
@@ -162,6 +167,10 @@ func (p *program) run(i int) {
 				}
 				p.fail(i, syscall.EPERM)
 			}
+		case opBits:
+			if *(*uint64)(o.args[0].ptr)&uint64(o.args[1].val) != uint64(o.args[1].val) {
+				p.fail(i, syscall.EPERM)
+			}
 		case opSend:
 			p.send(uint32(o.args[0].val), uint32(o.args[2].val), 0, int32(p.value(&o.args[1])))
 		case opExec:
@@ -173,8 +182,6 @@ func (p *program) run(i int) {
 			continue
 		case opExit:
 			p.exit(o.args[0].val)
-		case opInject:
-			p.fail(i, syscall.Errno(o.want))
 		}
 		i++
 	}

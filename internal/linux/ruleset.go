@@ -79,7 +79,12 @@ func (l *launch) landlock(rules []pathRule) error {
 	if err != nil {
 		return err
 	}
-	return l.restrict(rs, rules)
+	if err := l.restrict("the Landlock ruleset", rs, rules); err != nil {
+		return err
+	}
+	l.ruleset = rs
+	l.scoped = rs.attr.scoped&unix.LANDLOCK_SCOPE_SIGNAL != 0
+	return nil
 }
 
 // enclose appends a Landlock domain that only keeps signals and abstract
@@ -94,15 +99,16 @@ func (l *launch) enclose() error {
 		return err
 	}
 	rs.attr.fs, rs.attr.net = 0, 0
-	if rs.attr.scoped == 0 {
-		return nil
+	if rs.attr.scoped&unix.LANDLOCK_SCOPE_SIGNAL == 0 {
+		// Without it the guard's kill(-1) would reach every process of the person.
+		return &UnsupportedError{Feature: "tier landlock", Need: "a Landlock scope for signals", Have: haveABI(abi)}
 	}
-	return l.restrict(rs, nil)
+	return l.restrict("the guard's Landlock ruleset", rs, nil)
 }
 
-func (l *launch) restrict(rs *landlockRuleset, rules []pathRule) error {
+func (l *launch) restrict(what string, rs *landlockRuleset, rules []pathRule) error {
 	p := l.p
-	fd := p.call("create a Landlock ruleset", unix.SYS_LANDLOCK_CREATE_RULESET, mem(unsafe.Pointer(hold(p, rs.attr))), word(rs.size), num(0))
+	fd := p.call("create "+what, unix.SYS_LANDLOCK_CREATE_RULESET, mem(unsafe.Pointer(hold(p, rs.attr))), word(rs.size), num(0))
 	for _, r := range rules {
 		rights, err := rs.rights(r.rule.Access, r.dir)
 		if err != nil {
@@ -115,11 +121,30 @@ func (l *launch) restrict(rs *landlockRuleset, rules []pathRule) error {
 		p.add("prepare the Landlock rule for "+r.rule.Path, op{kind: opStore, args: [6]operand{r.fd.operand(), mem(unsafe.Pointer(&attr.fd))}})
 		p.do("add the Landlock rule for "+r.rule.Path, unix.SYS_LANDLOCK_ADD_RULE, fd.operand(), num(unix.LANDLOCK_RULE_PATH_BENEATH), mem(unsafe.Pointer(attr)), num(0))
 	}
-	p.do("enforce the Landlock ruleset", unix.SYS_LANDLOCK_RESTRICT_SELF, fd.operand(), word(rs.flags))
-	p.do("close the Landlock ruleset", unix.SYS_CLOSE, fd.operand())
-	l.report.Landlock = rs.ABI
-	l.report.LandlockHandled = rs.Handled
-	l.report.LandlockMissing = rs.Missing
-	l.scoped = rs.attr.scoped&unix.LANDLOCK_SCOPE_SIGNAL != 0
+	p.do("enforce "+what, unix.SYS_LANDLOCK_RESTRICT_SELF, fd.operand(), word(rs.flags))
+	p.do("close "+what, unix.SYS_CLOSE, fd.operand())
 	return nil
+}
+
+// checkLandlock appends a step that only Landlock refuses. It comes before the
+// syscall filter, which hands opens for writing to a supervisor that does not
+// listen yet.
+func (l *launch) checkLandlock() {
+	if l.ruleset == nil {
+		return
+	}
+	if !l.weak {
+		// The procfs is read-only anyway. That pid 1 cannot be signalled says that a
+		// domain is in force, where the two have the same owner; selfCheck tries it.
+		l.tried = l.scoped && !l.byParent
+		return
+	}
+	// Everybody may write it as far as its mode says, but /proc is only readable.
+	for _, r := range l.b.plan.Landlock.Paths {
+		if r.Access != plan.Read && r.Access != plan.ReadExec && below("/proc", r.Path) && r.Access != plan.List {
+			return
+		}
+	}
+	l.p.do("self-check: Landlock on writing", unix.SYS_OPENAT, atCwd, l.p.str("/proc/self/timerslack_ns"), num(unix.O_WRONLY|unix.O_CLOEXEC), num(0)).deny(unix.EACCES)
+	l.tried = true
 }

@@ -102,6 +102,9 @@ func (b *Box) awaitFirst(listener int) bool {
 }
 
 func (b *Box) startBroker(listener, pid int) (*broker, error) {
+	if err := b.options.fault.own.at("start the name broker"); err != nil {
+		return nil, err
+	}
 	names, err := b.matcher()
 	if err != nil {
 		return nil, err

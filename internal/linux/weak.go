@@ -21,10 +21,13 @@ import (
 // kill(-1) reaches all processes of the command and no others, wherever they
 // moved to, and nothing inside can signal the guard.
 
+// scopeABI is the first ABI of Landlock that keeps signals inside a domain.
+const scopeABI = 6
+
 // openWeak prepares such a box and starts first, when it is not nil.
 func (b *Box) openWeak(first *Command) (*Process, error) {
 	var err error
-	if b.init, err = initFile(); err != nil {
+	if b.init, err = initFile(b.options.fault); err != nil {
 		return nil, err
 	}
 	if b.plan.Private != nil {
@@ -32,19 +35,22 @@ func (b *Box) openWeak(first *Command) (*Process, error) {
 			return nil, err
 		}
 	}
-	b.mu.Lock()
-	b.report = b.achieved(&launch{b: b})
-	b.mu.Unlock()
+	if abi, err := landlockABI(); err != nil {
+		return nil, err
+	} else if abi < scopeABI {
+		// The guard's kill(-1) would reach every process of the person.
+		return nil, &UnsupportedError{Feature: "tier landlock", Need: "Landlock ABI 6 (Linux 6.12)", Have: haveABI(abi)}
+	}
 	if first == nil {
-		return nil, nil
+		return nil, plan.Refuse(b.walls())
 	}
 	return b.startWeak(first)
 }
 
 func (b *Box) startWeak(cmd *Command) (*Process, error) {
-	var fds [2]int
-	if err := unix.Pipe2(fds[:], unix.O_CLOEXEC); err != nil {
-		return nil, fmt.Errorf("make the lifeline: %w", err)
+	fds, err := lifeline(b.options.fault)
+	if err != nil {
+		return nil, err
 	}
 	inner, outer := os.NewFile(uintptr(fds[0]), "lifeline"), os.NewFile(uintptr(fds[1]), "lifeline")
 	defer inner.Close()
@@ -59,14 +65,17 @@ func (b *Box) startWeak(cmd *Command) (*Process, error) {
 	p := l.p
 	l.letGo(outer)
 	rules := l.openRules()
-	if os.Geteuid() == 0 {
-		p.do("drop supplementary groups", unix.SYS_SETGROUPS, num(0), num(0))
-		l.switchID()
-	}
 	p.do("set no_new_privs", unix.SYS_PRCTL, num(unix.PR_SET_NO_NEW_PRIVS), num(1), num(0), num(0), num(0))
 	if err := l.enclose(); err != nil {
 		outer.Close()
 		return nil, err
+	}
+	// The guard's kill(-1) must not leave the domain. Tried before the ids change,
+	// so that Landlock alone can say no.
+	p.do("self-check: the guard's domain", unix.SYS_KILL, num(os.Getpid()), num(0)).deny(unix.EPERM)
+	if os.Geteuid() == 0 {
+		p.do("drop supplementary groups", unix.SYS_SETGROUPS, num(0), num(0))
+		l.switchID()
 	}
 	fork1, guard := p.forkHere("start the guard")
 	p.add("report the guard", op{kind: opSend, args: [6]operand{num(msgPids), guard.operand(), num(0)}})
@@ -131,23 +140,32 @@ func (b *Box) privately(cmd *Command) *Command {
 // A lock file beside it is held as long as this process lives, so that a later
 // box can tell what a killed one left behind and remove it.
 func (b *Box) makePrivate() error {
-	parent := b.plan.Private.Dir
-	if err := os.MkdirAll(parent, 0o711); err != nil {
+	parent, own := b.plan.Private.Dir, b.options.fault.own
+	err := own.at("make the place of private directories")
+	if err == nil {
+		err = os.MkdirAll(parent, 0o711)
+	}
+	if err != nil {
 		return fmt.Errorf("make the private directory: %w", err)
 	}
 	sweepPrivate(parent)
-	dir, err := os.MkdirTemp(parent, "box-")
+	dir := ""
+	if err = own.at("make the private directory"); err == nil {
+		dir, err = os.MkdirTemp(parent, "box-")
+	}
 	if err != nil {
 		return fmt.Errorf("make the private directory: %w", err)
 	}
-	lock, err := os.OpenFile(dir+".lock", os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)
+	b.private = dir // from here on Close removes it
+	if err = own.at("lock the private directory"); err == nil {
+		b.privateLock, err = os.OpenFile(dir+".lock", os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)
+	}
+	if err == nil {
+		err = unix.Flock(int(b.privateLock.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+	}
 	if err != nil {
 		return fmt.Errorf("lock the private directory: %w", err)
 	}
-	if err := unix.Flock(int(lock.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
-		return fmt.Errorf("lock the private directory: %w", err)
-	}
-	b.private, b.privateLock = dir, lock
 
 	before := b.plan
 	b.plan = before.WithPrivate(dir)
@@ -157,15 +175,18 @@ func (b *Box) makePrivate() error {
 			b.moved[v.Name+"="+v.Value] = to.Name + "=" + to.Value
 		}
 	}
-	own := func(p string) error { return os.Lchown(p, b.plan.Identity.HostUID, b.plan.Identity.HostGID) }
-	if err := own(dir); err != nil {
+	give := func(p string) error { return os.Lchown(p, b.plan.Identity.HostUID, b.plan.Identity.HostGID) }
+	if err := give(dir); err != nil {
 		return fmt.Errorf("make the private directory: %w", err)
 	}
 	for _, n := range b.plan.Private.Nodes {
 		if err := os.MkdirAll(filepath.Dir(n.Path), 0o755); err != nil {
 			return fmt.Errorf("fill the private directory: %w", err)
 		}
-		var err error
+		err := own.at("fill the private directory")
+		if err != nil {
+			return fmt.Errorf("fill the private directory: %w", err)
+		}
 		switch n.Kind {
 		case plan.Dir:
 			err = os.MkdirAll(n.Path, 0o755)
@@ -177,7 +198,7 @@ func (b *Box) makePrivate() error {
 			err = fmt.Errorf("%s: unknown kind %q", n.Path, n.Kind)
 		}
 		if err == nil {
-			err = own(n.Path)
+			err = give(n.Path)
 		}
 		if err != nil {
 			return fmt.Errorf("fill the private directory: %w", err)
@@ -192,7 +213,9 @@ func (b *Box) removePrivate() {
 	}
 	removeTree(b.private)
 	os.Remove(b.private + ".lock")
-	b.privateLock.Close()
+	if b.privateLock != nil {
+		b.privateLock.Close()
+	}
 	b.private = ""
 }
 

@@ -73,6 +73,7 @@ func Compile(p *policy.Policy, f *Facts) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
+	c.walls()
 	return c.pl, nil
 }
 

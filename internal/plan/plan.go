@@ -17,27 +17,29 @@ const Version = 1
 // Plan is everything a backend needs to open a box. Two compilations of the same
 // policy and facts give equal plans.
 type Plan struct {
-	Version    int             `json:"version"`
-	Tier       policy.Tier     `json:"tier"`
-	Mode       policy.Mode     `json:"mode"`
-	Namespaces []string        `json:"namespaces,omitempty"` // user, mount, pid, net, ipc, uts, cgroup
-	Identity   Identity        `json:"identity"`
-	Hostname   string          `json:"hostname"`
-	Tree       []Node          `json:"tree"`     // parents before children
-	Writable   []string        `json:"writable"` // host directories the box may write, as seen inside
-	Names      name.Rules      `json:"names"`    // names that may not be made or changed below Writable
-	Env        []Var           `json:"env"`
-	Dir        string          `json:"dir"` // working directory inside
-	Landlock   Landlock        `json:"landlock"`
-	CacheDir   string          `json:"cache_dir,omitempty"` // bailey's own caches for this project
-	Make       []string        `json:"make,omitempty"`      // bailey's own directories that the tree needs on the host: private to Identity.HostUID
-	Private    *Private        `json:"private,omitempty"`   // tier landlock only
-	Syscalls   seccomp.Profile `json:"syscalls"`
-	Network    *Network        `json:"network,omitempty"` // nil: loopback alone, and no gate
-	Limits     Limits          `json:"limits"`
-	Weaker     []string        `json:"weaker,omitempty"` // walls this tier holds less well, one sentence each
-	Notes      []string        `json:"notes,omitempty"`  // what was switched on or skipped, and why
-	Profiles   []string        `json:"profiles,omitempty"`
+	Version    int                    `json:"version"`
+	Tier       policy.Tier            `json:"tier"`
+	Mode       policy.Mode            `json:"mode"`
+	Namespaces []string               `json:"namespaces,omitempty"` // user, mount, pid, net, ipc, uts, cgroup
+	Identity   Identity               `json:"identity"`
+	Hostname   string                 `json:"hostname"`
+	Tree       []Node                 `json:"tree"`     // parents before children
+	Writable   []string               `json:"writable"` // host directories the box may write, as seen inside
+	Names      name.Rules             `json:"names"`    // names that may not be made or changed below Writable
+	Env        []Var                  `json:"env"`
+	Dir        string                 `json:"dir"` // working directory inside
+	Landlock   Landlock               `json:"landlock"`
+	CacheDir   string                 `json:"cache_dir,omitempty"` // bailey's own caches for this project
+	Make       []string               `json:"make,omitempty"`      // bailey's own directories that the tree needs on the host: private to Identity.HostUID
+	Private    *Private               `json:"private,omitempty"`   // tier landlock only
+	Syscalls   seccomp.Profile        `json:"syscalls"`
+	Network    *Network               `json:"network,omitempty"` // nil: loopback alone, and no gate
+	Limits     Limits                 `json:"limits"`
+	Walls      []Wall                 `json:"walls"`            // what is asked for, and what is expected to hold it here
+	Accept     []policy.Value[string] `json:"accept,omitempty"` // ids of walls that may be missing
+	Weaker     []string               `json:"weaker,omitempty"` // walls this tier holds less well, one sentence each
+	Notes      []string               `json:"notes,omitempty"`  // what was switched on or skipped, and why
+	Profiles   []string               `json:"profiles,omitempty"`
 }
 
 // Identity says who the box's processes are, inside and on the host. The two

@@ -239,7 +239,7 @@ func scenarios() map[string]func() (*policy.Policy, *Facts, machine) {
 		"landlock": func() (*policy.Policy, *Facts, machine) {
 			p, f, m := laptop()
 			p.MinTier = val(policy.TierLandlock, policy.LayerFlag, "--min-tier", 0)
-			f.Kernel.UserNS, f.Kernel.LandlockABI = false, 5
+			f.Kernel.UserNS, f.Kernel.LandlockABI = false, 6
 			return p, f, m
 		},
 		"danger": func() (*policy.Policy, *Facts, machine) {
@@ -527,6 +527,10 @@ func TestTiers(t *testing.T) {
 		{"nothing at all", func(p *policy.Policy, f *Facts) { f.Kernel = Kernel{}; p.MinTier.V = policy.TierNone }, "", "name broker"},
 		{"no landlock either", func(p *policy.Policy, f *Facts) {
 			f.Kernel.UserNS, f.Kernel.LandlockABI = false, 0
+			p.MinTier.V = policy.TierLandlock
+		}, "", "namespaces"},
+		{"a landlock that holds no signals", func(p *policy.Policy, f *Facts) {
+			f.Kernel.UserNS, f.Kernel.LandlockABI = false, 5
 			p.MinTier.V = policy.TierLandlock
 		}, "", "namespaces"},
 		{"masked proc", func(_ *policy.Policy, f *Facts) { f.Kernel.FreshProc = false }, "", "proc"},

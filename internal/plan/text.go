@@ -53,6 +53,7 @@ func (pl *Plan) Text() string {
 			w.line(Show(d), policy.Source{})
 		}
 	}
+	w.walls(pl.Walls)
 	w.sentences("weaker walls", pl.Weaker)
 	w.sentences("notes", pl.Notes)
 	return w.String()
@@ -212,4 +213,26 @@ func quoted(s string) string {
 		return q
 	}
 	return s
+}
+
+// walls lists what is expected to hold each wall, as this machine was probed.
+func (w *writer) walls(list []Wall) {
+	w.section("walls, as this machine is expected to hold them")
+	for i := range list {
+		v := &list[i]
+		if v.Status == NotRequested {
+			continue
+		}
+		text := string(v.Status)
+		switch {
+		case v.Status == Missing && v.Accepted != nil:
+			text += ", accepted at " + Where(*v.Accepted)
+		case v.Achieved != "":
+			text += ": " + v.Achieved
+		}
+		if v.Detail != "" {
+			text += " (" + v.Detail + ")"
+		}
+		w.row(v.ID, text)
+	}
 }

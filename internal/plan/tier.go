@@ -1,6 +1,10 @@
 package plan
 
-import "github.com/bailey-run/bailey/internal/policy"
+import (
+	"strconv"
+
+	"github.com/bailey-run/bailey/internal/policy"
+)
 
 // tier picks the strongest tier that this machine can hold and the policy allows.
 func (c *compiler) tier() (policy.Tier, error) {
@@ -29,11 +33,22 @@ func (c *compiler) tier() (policy.Tier, error) {
 		return policy.TierFull, nil
 	}
 	missing.Hint = "`bailey doctor` says how to allow it"
-	if k.LandlockABI > 0 {
+	if k.LandlockABI >= abiScope {
 		if c.p.MinTier.V == policy.TierLandlock {
 			return policy.TierLandlock, nil
 		}
 		missing.Hint += "; or accept the weaker tier with --min-tier landlock"
+	} else if c.p.MinTier.V == policy.TierLandlock {
+		// Its guard ends a box by signalling everything that it can reach: without a
+		// scope that is every process of the person.
+		missing.What += "; tier landlock needs Landlock ABI 6 (Linux 6.12), and this kernel has " + abiName(k.LandlockABI)
 	}
 	return "", missing
+}
+
+func abiName(abi int) string {
+	if abi == 0 {
+		return "none"
+	}
+	return "ABI " + strconv.Itoa(abi)
 }

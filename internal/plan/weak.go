@@ -182,7 +182,6 @@ func (c *compiler) weakEnv(private string) {
 
 // weaker says, wall by wall, what tier full holds and this one does not.
 func (c *compiler) weaker() {
-	abi := c.f.Kernel.LandlockABI
 	network := "there is no network at all, and programs inside cannot talk over loopback either"
 	if c.pl.Network != nil {
 		network = "only programs that use a proxy (http_proxy, all_proxy) reach the network, name resolution is the proxy's alone, and programs inside cannot talk over loopback"
@@ -195,9 +194,6 @@ func (c *compiler) weaker() {
 		"processes that leave the command's session are found and ended by bailey, not by the kernel",
 		"downloads in the host's package caches can be used and not added to",
 		network,
-	}
-	if abi < abiScope {
-		w = append(w, "signals to your other processes and abstract unix sockets are not held by Landlock on this kernel (they need ABI 6)")
 	}
 	if c.pl.Mode == policy.ReadOnly {
 		w = append(w, "read-only mode is held by Landlock alone")

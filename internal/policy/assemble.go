@@ -101,6 +101,8 @@ func value[T any](e *entry, v T) Value[T] {
 // texts is where a list of strings is kept; nil for other keys.
 func (p *Policy) texts(k *key) *[]Value[string] {
 	switch k.name {
+	case "accept":
+		return &p.Accept
 	case "files.read":
 		return &p.Files.Read
 	case "files.write":

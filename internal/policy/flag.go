@@ -18,6 +18,7 @@ type Overrides struct {
 	Protect  []string
 	Env      []string // names to let through
 	SetEnv   []string // NAME=VALUE
+	Accept   []string // walls that may be missing
 	Memory   string   // limits as in a policy file, digits without a unit allowed
 	Pids     string
 	Timeout  string
@@ -114,6 +115,7 @@ func (o *Overrides) document(in *LoadInput) (*document, []*Error) {
 		{"files.deny", "deny", o.Deny},
 		{"files.protect", "protect", o.Protect},
 		{"env.allow", "env", o.Env},
+		{"accept", "accept", o.Accept},
 		{"env.set", "setenv", o.SetEnv},
 		{"network.allow", "allow-net", o.AllowNet},
 		{"network.deny", "deny-net", o.DenyNet},

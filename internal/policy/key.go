@@ -31,6 +31,7 @@ const (
 	kindSecrets              // tables of secrets, by name
 	kindKeys                 // a list of lockable keys
 	kindRules                // a list of permission rules or {rule, reason, match, not-match} tables
+	kindWalls                // a list of walls that may be missing
 )
 
 // list reports whether values of this kind add up over the layers. The others

@@ -11,6 +11,8 @@ var keys = [...]key{
 		doc: "When a person is asked."},
 	{name: "min-tier", kind: kindEnum, words: []string{"full", "landlock", "container", "vm", "none"},
 		doc: "The weakest enforcement that may be used; below it nothing starts."},
+	{name: "accept", kind: kindWalls,
+		doc: "Walls that may be missing: without being named here, one that is asked for and not achieved stops the start."},
 
 	{name: "files.read", kind: kindPaths,
 		doc: "Paths that are visible, read-only, with programs in them executable."},

@@ -8,6 +8,7 @@ type Policy struct {
 	Mode     Value[Mode]              `json:"mode"`
 	Approval Value[Approval]          `json:"approval"`
 	MinTier  Value[Tier]              `json:"min_tier"`
+	Accept   []Value[string]          `json:"accept"`   // ids of walls that may be missing
 	Profiles []Value[string]          `json:"profiles"` // in the order applied; auto-detected ones have From.File "detected:go.mod"
 	Files    Files                    `json:"files"`
 	Env      Env                      `json:"env"`

@@ -84,6 +84,8 @@ func (k *key) schema() object {
 		return number("^" + noLimit + "$")
 	case kindTime:
 		return number(timePattern)
+	case kindWalls:
+		return list(object{"enum": Acceptable()})
 	case kindProfiles:
 		return list(object{"enum": Profiles()})
 	case kindPaths:

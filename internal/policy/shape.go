@@ -10,8 +10,8 @@ import (
 // functions below hold the same rules with a message for each.
 const (
 	pathPattern = `^[^\x00*?$][^\x00*?]*$`
-	globPattern = `^[^\x00!$][^\x00]*$`
-	etcPattern  = `^[^\x00/~$!][^\x00]*$`
+	globPattern = `^[^\x00\r\n!$][^\x00\r\n]*$`
+	etcPattern  = `^[^\x00\r\n/~$!][^\x00\r\n]*$`
 	upPattern   = `(^|/)\.\.(/|$)` // what an entry of files.etc must not hold
 	namePattern = `^[A-Za-z_*][A-Za-z0-9_*]*$`
 	varPattern  = `^[A-Za-z_][A-Za-z0-9_]*$`
@@ -45,6 +45,8 @@ func (k *key) check() func(string) (problem, hint string) {
 		return checkPort
 	case kindRules:
 		return checkRule
+	case kindWalls:
+		return checkWall
 	}
 	return checkText
 }
@@ -62,6 +64,9 @@ func checkPath(text string) (problem, hint string) {
 func checkGlob(text string) (problem, hint string) {
 	if problem, hint = checkAnyPath(text); problem != "" {
 		return problem, hint
+	}
+	if strings.ContainsAny(text, "\r\n") {
+		return "a line break is not allowed in a pattern", "write ? for it"
 	}
 	if text[0] == '!' {
 		return strconv.Quote(text) + " takes a rule back", "a refusal cannot be taken back; remove the rule where it is written"
