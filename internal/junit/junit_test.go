@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -26,15 +27,15 @@ func TestWrite(t *testing.T) {
 		{Class: "exec", Name: "skipped", Skipped: "no walls"},
 	}})
 	want := `<?xml version="1.0" encoding="UTF-8"?>
-<testsuites tests="3" failures="1" skipped="1" time="1.002">
+<testsuites tests="3" failures="1" errors="0" skipped="1" time="1.002">
   <testsuite name="bailey.test" tests="3" failures="1" errors="0" skipped="1" time="1.002">
-    <testcase classname="read" name="deny read ~/.ssh" time="0.002"></testcase>
+    <testcase classname="read" name="deny read ~/.ssh" time="0.002"/>
     <testcase classname="write" name="allow write a&lt;b" time="1.000">
-      <failure message="expected allow, got deny">expected allow, got deny&#xA;rule &#34;x&#34; &amp; more</failure>
+      <failure message="expected allow, got deny">expected allow, got deny&#10;rule &#34;x&#34; &amp; more</failure>
       <system-out>seen</system-out>
     </testcase>
     <testcase classname="exec" name="skipped" time="0.000">
-      <skipped message="no walls"></skipped>
+      <skipped message="no walls"/>
     </testcase>
   </testsuite>
 </testsuites>
@@ -53,13 +54,8 @@ func TestForbidden(t *testing.T) {
 		if !utf8.ValidString(text) {
 			t.Fatalf("byte %#x: not UTF-8", b)
 		}
-		d := xml.NewDecoder(strings.NewReader(text))
-		for {
-			if _, err := d.Token(); err == io.EOF {
-				break
-			} else if err != nil {
-				t.Fatalf("byte %#x: %v\n%s", b, err, text)
-			}
+		if _, err := read(text); err != nil {
+			t.Fatalf("byte %#x: %v\n%s", b, err, text)
 		}
 	}
 }
@@ -71,7 +67,7 @@ func TestSeconds(t *testing.T) {
 		}
 	}
 	text := write(t, Suite{Cases: []Case{{Seconds: math.NaN()}, {Seconds: 2}}})
-	if !strings.Contains(text, `<testsuites tests="2" failures="0" skipped="0" time="2.000">`) {
+	if !strings.Contains(text, `<testsuites tests="2" failures="0" errors="0" skipped="0" time="2.000">`) {
 		t.Error(text)
 	}
 }
@@ -86,4 +82,50 @@ func TestWriteFails(t *testing.T) {
 	if err := Write(full{}); !errors.Is(err, errFull) {
 		t.Errorf("got %v", err)
 	}
+}
+
+// read returns every attribute and every text of a document.
+func read(text string) ([]string, error) {
+	var out []string
+	d := xml.NewDecoder(strings.NewReader(text))
+	for {
+		token, err := d.Token()
+		if err == io.EOF {
+			return out, nil
+		} else if err != nil {
+			return nil, err
+		}
+		switch e := token.(type) {
+		case xml.StartElement:
+			for _, a := range e.Attr {
+				out = append(out, a.Value)
+			}
+		case xml.CharData:
+			out = append(out, string(e))
+		}
+	}
+}
+
+// FuzzWrite checks that a reader gets back what was written, whatever it was.
+func FuzzWrite(f *testing.F) {
+	f.Add("a\tb\nc\rd", "x")
+	f.Add("\x1b[31m\x00", "\xff\xfe")
+	f.Add("]]>&amp;<!--\"'", "<![CDATA[")
+	f.Fuzz(func(t *testing.T, name, output string) {
+		got, err := read(write(t, Suite{Cases: []Case{{Name: name, Output: output}}}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, s := range []string{name, output} {
+			want := strings.Map(func(r rune) rune {
+				if r < 0x20 && !strings.ContainsRune("\t\n\r", r) || r == 0xfffe || r == 0xffff {
+					return utf8.RuneError
+				}
+				return r
+			}, s)
+			if s != "" && !slices.Contains(got, want) {
+				t.Errorf("%q was written and %q is read", s, got)
+			}
+		}
+	})
 }
