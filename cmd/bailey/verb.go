@@ -49,6 +49,7 @@ func verbs() []entry {
 		{"policy", policyVerb},
 		{"trust", trustVerb},
 		{"doctor", doctorVerb},
+		{"prove", proveVerb},
 		{"version", versionVerb},
 		{"completion", completionVerb},
 		{"man", manVerb},

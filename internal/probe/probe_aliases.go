@@ -1,0 +1,7 @@
+//go:build linux
+
+package probe
+
+func aliasProbes() []Probe {
+	return []Probe{}
+}

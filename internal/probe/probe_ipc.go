@@ -1,0 +1,7 @@
+//go:build linux
+
+package probe
+
+func ipcProbes() []Probe {
+	return []Probe{}
+}

@@ -1,0 +1,114 @@
+//go:build linux
+
+package probe
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+func TestMain(m *testing.M) {
+	if code, is := Hidden(os.Args[1:]); is {
+		os.Exit(code)
+	}
+	os.Exit(m.Run())
+}
+
+// Every probe says all that a person is told, under a name of its own.
+func TestTable(t *testing.T) {
+	id := regexp.MustCompile(`^[a-z-]+\.[a-z0-9-]+$`)
+	seen := map[string]bool{}
+	for _, p := range All() {
+		if !id.MatchString(p.ID) || seen[p.ID] {
+			t.Errorf("%q is no id, or there twice", p.ID)
+		}
+		seen[p.ID] = true
+		if !slices.Contains(Categories(), p.Category()) {
+			t.Errorf("%s: no such category", p.ID)
+		}
+		if p.Title == "" || p.Why == "" || p.Fix == "" || p.Attack == nil && p.Judge == nil {
+			t.Errorf("%s: something is missing", p.ID)
+		}
+		for _, s := range []string{p.Title, p.Why, p.Wall, p.Fix} {
+			if strings.HasSuffix(s, ".") || strings.Contains(s, "\n") {
+				t.Errorf("%s: %q: no full stop", p.ID, s)
+			}
+		}
+		switch p.Severity {
+		case Boundary, Persistence, Hardening, Resource:
+			if p.Wall == "" || p.Control {
+				t.Errorf("%s: no wall", p.ID)
+			}
+		case "":
+			if !p.Control {
+				t.Errorf("%s: no severity", p.ID)
+			}
+		default:
+			t.Errorf("%s: severity %q", p.ID, p.Severity)
+		}
+	}
+}
+
+// Without walls every probe gets through: else it proves nothing.
+func TestSelfCheck(t *testing.T) {
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	results, err := Run(t.Context(), Options{Probes: All(), Self: self, SelfCheck: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range results {
+		switch r.Status {
+		case Shown, OK:
+		case Cannot:
+			t.Logf("%s cannot be shown here: %s", r.Probe.ID, r.Reason)
+		default:
+			t.Errorf("%s: %s: %s", r.Probe.ID, r.Status, r.Reason)
+		}
+	}
+}
+
+// baileyProgram builds the program under test.
+func baileyProgram(t *testing.T) string {
+	t.Helper()
+	program := filepath.Join(t.TempDir(), "bailey")
+	build := exec.Command("go", "build", "-o", program, "../../cmd/bailey")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("build bailey: %v\n%s", err, out)
+	}
+	return program
+}
+
+// bailey's own box holds all of them.
+func TestBailey(t *testing.T) {
+	program := baileyProgram(t)
+	results, err := Run(t.Context(), Options{Probes: All(), Self: program, Command: func(w World) []string {
+		return []string{program, "run", "--quiet", "--"}
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range results {
+		switch r.Status {
+		case Held, OK:
+		case Cannot:
+			t.Logf("%s cannot be shown here: %s", r.Probe.ID, r.Reason)
+		default:
+			t.Errorf("%s: %s: %s", r.Probe.ID, r.Status, r.Reason)
+		}
+	}
+	left, _ := filepath.Glob("/var/tmp/.bailey-prove-*")
+	for _, dir := range left {
+		if slices.ContainsFunc(results, func(r Result) bool { return strings.HasPrefix(r.World.Base, dir) }) {
+			t.Errorf("%s was left behind", dir)
+		}
+	}
+}

@@ -1,0 +1,253 @@
+//go:build linux
+
+package probe
+
+import (
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+
+	"golang.org/x/sys/unix"
+)
+
+// host is one scratch world with everything in it, as the outside sees it.
+type host struct {
+	World
+	Bin     string // the probe program, in the workspace: every sandbox shows that
+	Env     []string
+	self    string // the program to copy
+	pristin string // a copy of the workspace
+	jan     *janitor
+	extra   []*os.File // inherited by the sandbox
+	stdin   *os.File   // its standard input; nil for the requests
+	screen  *screen    // its terminal
+
+	secretEnv []string // variables with secrets, in the sandbox's environment
+	noKeys    string   // why there is no session keyring
+	victims   []*victim
+
+	mu        sync.Mutex
+	listeners map[string]*listener
+}
+
+// random returns n random bytes in hex.
+func random(n int) string {
+	b := make([]byte, n)
+	for at := 0; at < n; {
+		m, err := unix.Getrandom(b[at:], 0)
+		if err != nil && !errors.Is(err, unix.EINTR) {
+			panic("no random numbers: " + err.Error()) // since Linux 3.17 it cannot happen
+		}
+		at += max(m, 0)
+	}
+	return hex.EncodeToString(b)
+}
+
+// newBase makes the directory that all worlds of a run lie in. Not below /tmp:
+// sandboxes have one of their own there, and everything would seem to hold.
+func newBase(jan *janitor, home string) (string, error) {
+	var first error
+	for _, dir := range []string{"/var/tmp", home} {
+		if dir == "" {
+			continue
+		}
+		dir, err := filepath.EvalSymlinks(dir)
+		if err == nil {
+			if dir == "/tmp" || strings.HasPrefix(dir, "/tmp/") {
+				err = errors.New("it lies in /tmp, which sandboxes replace")
+			}
+		}
+		if err == nil {
+			base := filepath.Join(dir, ".bailey-prove-"+random(8))
+			if err = jan.tell("dir", base); err != nil {
+				return "", err
+			}
+			if err = os.Mkdir(base, 0o700); err == nil {
+				return base, nil
+			}
+		}
+		if first == nil {
+			first = err
+		}
+	}
+	return "", fmt.Errorf("make a scratch directory in /var/tmp or the home directory: %w", first)
+}
+
+// newHost plants a world in base/name.
+func newHost(jan *janitor, base, name, self string) (*host, error) {
+	top := filepath.Join(base, name)
+	h := &host{jan: jan, self: self, listeners: map[string]*listener{}}
+	h.World = World{Base: top, Home: top + "/home", WS: top + "/home/project", Sibling: top + "/home/sibling", Out: top + "/out"}
+	h.Bin, h.pristin = h.WS+"/tools/bailey", top+"/pristine"
+	for _, d := range []string{h.WS + "/tools", h.WS + "/src", h.Sibling, h.Out, top + "/mark", h.Home + "/.config"} {
+		if err := os.MkdirAll(d, 0o755); err != nil {
+			return nil, fmt.Errorf("plant: %w", err)
+		}
+	}
+	h.Env = environ(h.Home)
+	for name, text := range map[string]string{
+		"README.md": "# a project\n", "src/main.txt": "work\n", "Makefile": "all:\n\t@echo made\n", ".gitignore": "/tools\n",
+	} {
+		if err := h.write(filepath.Join(h.WS, name), text); err != nil {
+			return nil, err
+		}
+	}
+	if err := copyFile(self, h.Bin, 0o755); err != nil {
+		return nil, fmt.Errorf("plant the probe program: %w", err)
+	}
+	if err := h.repository(); err != nil {
+		return nil, err
+	}
+	return h, nil
+}
+
+// repository makes the project a git repository, with a worktree and a nested one.
+// Without git the probes that need one are not shown.
+func (h *host) repository() error {
+	if _, err := exec.LookPath("git"); err != nil {
+		return nil
+	}
+	for _, args := range [][]string{
+		{"init", "-q", "-b", "main", "."}, {"config", "user.name", "bailey"}, {"config", "user.email", "prove@bailey.invalid"}, {"config", "commit.gpgsign", "false"},
+		{"add", "."}, {"commit", "-q", "-m", "first"}, {"worktree", "add", "-q", "wt"}, {"init", "-q", "nested"},
+	} {
+		if out, err := h.git(h.WS, args...); err != nil {
+			return fmt.Errorf("plant a repository: git %s: %w: %s", args[0], err, out)
+		}
+	}
+	return os.MkdirAll(h.WS+"/.git/hooks", 0o755)
+}
+
+// git runs the host's git, as a person would later.
+func (h *host) git(dir string, args ...string) ([]byte, error) {
+	c := exec.Command("git", args...)
+	c.Dir, c.Env = dir, append(h.Env, "GIT_CONFIG_NOSYSTEM=1", "GIT_EDITOR=true", "GIT_PAGER=cat", "GIT_TERMINAL_PROMPT=0")
+	return c.CombinedOutput()
+}
+
+// environ is the environment of everything that runs for the run: the caller's,
+// with the scratch home in place of the real one.
+func environ(home string) []string {
+	var env []string
+	for _, kv := range os.Environ() {
+		name, _, _ := strings.Cut(kv, "=")
+		switch {
+		case name == "HOME", name == "PWD", name == "OLDPWD", name == "TMPDIR", strings.HasPrefix(name, "XDG_"), strings.HasPrefix(name, "GIT_"), strings.HasPrefix(name, "BAILEY"):
+			continue
+		}
+		env = append(env, kv)
+	}
+	return append(env, "HOME="+home)
+}
+
+// Environ is the environment of a program that works in the world.
+func (w World) Environ() []string { return environ(w.Home) }
+
+func (h *host) write(path, text string) error {
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return fmt.Errorf("plant: %w", err)
+	}
+	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+		return fmt.Errorf("plant: %w", err)
+	}
+	return nil
+}
+
+// keep copies the workspace, so that it can be put back.
+func (h *host) keep() error {
+	return copyTree(h.WS, h.pristin, "tools")
+}
+
+// restore puts the workspace back as it was planted.
+func (h *host) restore() error {
+	entries, err := os.ReadDir(h.WS)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if e.Name() != "tools" {
+			removeAll(filepath.Join(h.WS, e.Name()))
+		}
+	}
+	return copyTree(h.pristin, h.WS, "tools")
+}
+
+// close lets go of what the world holds in this process; the janitor does the rest.
+func (h *host) close() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, l := range h.listeners {
+		l.close()
+	}
+	for _, f := range h.extra {
+		f.Close()
+	}
+}
+
+func copyFile(from, to string, mode os.FileMode) error {
+	b, err := os.ReadFile(from)
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(to, b, mode); err != nil {
+		return err
+	}
+	return os.Chmod(to, mode)
+}
+
+// copyTree copies files, directories and links, but for one name at the top.
+func copyTree(from, to, skip string) error {
+	if err := os.MkdirAll(to, 0o755); err != nil {
+		return err
+	}
+	entries, err := os.ReadDir(from)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		a, b := filepath.Join(from, e.Name()), filepath.Join(to, e.Name())
+		if e.Name() == skip {
+			continue
+		}
+		switch {
+		case e.IsDir():
+			err = copyTree(a, b, "")
+		case e.Type()&os.ModeSymlink != 0:
+			var target string
+			if target, err = os.Readlink(a); err == nil {
+				err = os.Symlink(target, b)
+			}
+		case e.Type().IsRegular():
+			var info os.FileInfo
+			if info, err = e.Info(); err == nil {
+				err = copyFile(a, b, info.Mode().Perm())
+			}
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// removeAll removes a tree whatever modes its directories have.
+func removeAll(dir string) {
+	if os.RemoveAll(dir) == nil {
+		return
+	}
+	filepath.WalkDir(dir, func(p string, d os.DirEntry, err error) error {
+		if d != nil && d.IsDir() {
+			os.Chmod(p, 0o700)
+		}
+		return nil
+	})
+	os.RemoveAll(dir)
+}
+
+// ours are the processes outside that belong to the world.
+func (h *host) ours() []*victim { return h.victims }
