@@ -25,6 +25,7 @@ type Case struct {
 
 	watched []watched
 	victim  *victim
+	shm     []byte // shared memory, as it is seen here
 	hears   *listener
 }
 
