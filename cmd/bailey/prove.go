@@ -12,6 +12,7 @@ type proveOptions struct {
 	given      []string // the flags of the policy, as words
 	only, skip []string
 	gate       string
+	scratch    string
 	junit      string
 	sarif      string
 	list       bool
@@ -50,6 +51,7 @@ reported, or ordinary work did not work, and 125 when nothing could be proved.`,
 			&flag{name: "gate", value: "LIST", help: "severities whose escapes fail the proof: boundary, persistence, hardening, resource", set: text(&o.gate)},
 			&flag{name: "allow-weaker", help: "report escapes that the tier announces (see weaker), and let the proof hold", set: toggle(&o.lenient)},
 			&flag{name: "self-check", help: "run the probes without any sandbox: each must get through", set: toggle(&o.selfCheck)},
+			&flag{name: "scratch", value: "DIR", help: "make the scratch directory in DIR instead of /var/tmp", kind: "dir", set: text(&o.scratch)},
 			&flag{name: "list", help: "list the probes", set: toggle(&o.list)},
 			&flag{name: "junit", value: "FILE", help: "write JUnit XML to FILE (- for standard output)", kind: "file", set: text(&o.junit)},
 			&flag{name: "sarif", value: "FILE", help: "write SARIF to FILE (- for standard output)", kind: "file", set: text(&o.sarif)},

@@ -53,9 +53,15 @@ func (a *app) prove(o *proveOptions, prefix []string) error {
 	if err != nil {
 		return fmt.Errorf("find the own program: %w", err)
 	}
-	home, _ := os.UserHomeDir()
+	scratch := []string{o.scratch}
+	if o.scratch == "" {
+		scratch[0] = "/var/tmp"
+		if home, err := os.UserHomeDir(); err == nil {
+			scratch = append(scratch, home)
+		}
+	}
 	p := &probe.Proof{Bailey: bailey.Version(), Target: "bailey", Gate: gate, Lenient: o.lenient, Self: o.selfCheck}
-	opts := probe.Options{Probes: selected, Self: self, Home: home, SelfCheck: o.selfCheck}
+	opts := probe.Options{Probes: selected, Self: self, Scratch: scratch, SelfCheck: o.selfCheck}
 	switch {
 	case o.selfCheck:
 		p.Target = "no sandbox"

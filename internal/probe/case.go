@@ -150,17 +150,20 @@ func either(a, b func(*Case, *Report) (bool, string)) func(*Case, *Report) (bool
 }
 
 // died: the victim is dead or stopped.
-func died(c *Case, _ *Report) (bool, string) {
+func died(c *Case, r *Report) (bool, string) {
 	if c.victim == nil {
 		return false, ""
 	}
-	for i := 0; i < 5; i++ {
+	for i := 0; ; i++ {
 		if state := c.victim.state(); state != "S" && state != "R" && state != "D" {
 			return true, "the process outside was killed or stopped: state " + state
 		}
-		time.Sleep(2 * time.Millisecond)
+		// A signal that was sent takes its time; one that was refused was not sent.
+		if r != nil && !r.Claimed || i > 200 {
+			return false, ""
+		}
+		time.Sleep(5 * time.Millisecond)
 	}
-	return false, ""
 }
 
 // ranOutside: the host's git ran what was planted.

@@ -19,8 +19,9 @@ type Options struct {
 	Probes []Probe
 	// Self is this program: it is copied into the scratch world and runs inside.
 	Self string
-	// Home is where a scratch directory is made when /var/tmp will not do.
-	Home string
+	// Scratch are directories to make the scratch world in: the first that will do.
+	// None is below /tmp.
+	Scratch []string
 	// Command is put in front of the probe program; nil for no sandbox at all.
 	Command func(World) []string
 	// Prepare, when not nil, adds to a world that was planted: policy files.
@@ -106,7 +107,7 @@ func Run(ctx context.Context, o Options) (results []Result, err error) {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, jan.finish()) }()
-	base, err := newBase(jan, o.Home)
+	base, err := newBase(jan, o.Scratch)
 	if err != nil {
 		return nil, err
 	}

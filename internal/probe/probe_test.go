@@ -60,7 +60,7 @@ func TestSelfCheck(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	results, err := Run(t.Context(), Options{Probes: All(), Self: self, SelfCheck: true})
+	results, err := Run(t.Context(), Options{Probes: All(), Self: self, Scratch: []string{"/var/tmp"}, SelfCheck: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -90,7 +90,7 @@ func baileyProgram(t *testing.T) string {
 // bailey's own box holds all of them.
 func TestBailey(t *testing.T) {
 	program := baileyProgram(t)
-	results, err := Run(t.Context(), Options{Probes: All(), Self: program, Command: func(w World) []string {
+	results, err := Run(t.Context(), Options{Probes: All(), Self: program, Scratch: []string{"/var/tmp"}, Command: func(w World) []string {
 		return []string{program, "run", "--quiet", "--"}
 	}})
 	if err != nil {

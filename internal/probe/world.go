@@ -50,14 +50,14 @@ func random(n int) string {
 
 // newBase makes the directory that all worlds of a run lie in. Not below /tmp:
 // sandboxes have one of their own there, and everything would seem to hold.
-func newBase(jan *janitor, home string) (string, error) {
+func newBase(jan *janitor, dirs []string) (string, error) {
 	var first error
-	for _, dir := range []string{"/var/tmp", home} {
-		if dir == "" {
-			continue
-		}
+	for _, dir := range dirs {
 		dir, err := filepath.EvalSymlinks(dir)
 		if err == nil {
+			if !filepath.IsAbs(dir) {
+				dir, err = filepath.Abs(dir)
+			}
 			if dir == "/tmp" || strings.HasPrefix(dir, "/tmp/") {
 				err = errors.New("it lies in /tmp, which sandboxes replace")
 			}
@@ -75,7 +75,7 @@ func newBase(jan *janitor, home string) (string, error) {
 			first = err
 		}
 	}
-	return "", fmt.Errorf("make a scratch directory in /var/tmp or the home directory: %w", first)
+	return "", fmt.Errorf("make a scratch directory in %s: %w", strings.Join(dirs, " or "), first)
 }
 
 // newHost plants a world in base/name.
