@@ -75,7 +75,7 @@ func (a *app) prove(o *proveOptions, prefix []string) error {
 		}
 		p.Tier, p.Mode, p.Policy, p.Weaker = string(s.plan.Tier()), string(s.plan.Mode()), s.plan.Hash(), s.plan.Weaker()
 		opts.Command = func(w probe.World) []string {
-			return slices.Concat([]string{self, "run", "--quiet"}, s.flags(w), []string{"--"})
+			return slices.Concat([]string{self, verbRun, w.Home, "--quiet"}, s.flags(w), []string{"--"})
 		}
 		opts.Prepare, opts.Explain = s.prepare, func(w probe.World, paths []string) []probe.Rule { return s.explain(self, w, paths) }
 		opts.ReadOnly = s.plan.Mode() == bailey.ReadOnly
@@ -235,7 +235,7 @@ func (a *app) subject(o *proveOptions) (*subject, error) {
 	if err != nil {
 		return nil, err
 	}
-	facts, err := layers.Look(o.config.Dir)
+	facts, err := layers.Look(o.config.Dir, "")
 	if err != nil {
 		return nil, err
 	}
@@ -332,6 +332,10 @@ func (s *subject) move(path string, w probe.World) string {
 	return path
 }
 
+// verbRun is bailey run with a home directory that is not the person's: only a
+// program that prove starts is run that way.
+const verbRun = "prove-run"
+
 // verbExplain is the program as the one that explains paths of a scratch world: only
 // in a process with that world's home and directory are the policy's paths right.
 const verbExplain = "prove-explain"
@@ -342,7 +346,7 @@ func (s *subject) explain(self string, w probe.World, paths []string) []probe.Ru
 	if err != nil {
 		return nil
 	}
-	c := exec.Command(self, append([]string{verbExplain}, s.flags(w)...)...)
+	c := exec.Command(self, append([]string{verbExplain, w.Home}, s.flags(w)...)...)
 	c.Dir, c.Env, c.Stdin = w.WS, w.Environ(), strings.NewReader(string(text))
 	out, err := c.Output()
 	var rules []probe.Rule
@@ -360,7 +364,8 @@ func (s *subject) explain(self string, w probe.World, paths []string) []probe.Ru
 
 // explainMain is that process.
 func explainMain(a *app, args []string) int {
-	var config bailey.Config
+	config := bailey.Config{Home: args[0]}
+	args = args[1:]
 	v := &verb{name: verbExplain, flags: policyFlags(&config)}
 	var paths []string
 	_, _, err := v.parse(args)
@@ -389,8 +394,11 @@ func explainMain(a *app, args []string) int {
 
 // hidden runs the program as one of prove's helpers.
 func hidden(a *app, args []string) (int, bool) {
-	if args[0] == verbExplain {
+	switch {
+	case args[0] == verbExplain && len(args) > 1:
 		return explainMain(a, args[1:]), true
+	case args[0] == verbRun && len(args) > 1:
+		return a.code(a.invoke(runVerbAt(a, args[1]), args[2:])), true
 	}
 	return probe.Hidden(args)
 }

@@ -20,9 +20,10 @@ import (
 )
 
 // Look finds out about the machine and about the place where a box starts ("" is
-// the current directory): all but the paths that depend on the policy.
-func Look(dir string) (*plan.Facts, error) {
-	facts, err := collect(dir)
+// the current directory): all but the paths that depend on the policy. home is
+// taken for the caller's home directory; "" is that of the user database.
+func Look(dir, home string) (*plan.Facts, error) {
+	facts, err := collect(dir, home)
 	if err != nil {
 		return nil, err
 	}
@@ -30,11 +31,11 @@ func Look(dir string) (*plan.Facts, error) {
 	return facts, nil
 }
 
-func collect(dir string) (*plan.Facts, error) {
+func collect(dir, home string) (*plan.Facts, error) {
 	if strings.IndexByte(dir, 0) >= 0 {
 		return nil, fmt.Errorf("start in %s: %w", plan.Show(dir), fs.ErrInvalid)
 	}
-	return host.Collect(host.Options{Dir: dir})
+	return host.Collect(host.Options{Dir: dir, Home: home})
 }
 
 // kernel asks the kernel once for all projects of a person. Root, working for
@@ -151,7 +152,7 @@ type Project struct {
 
 // FindProject finds the project's policy files.
 func FindProject(dir string) (*Project, error) {
-	facts, err := collect(dir)
+	facts, err := collect(dir, "")
 	if err != nil {
 		return nil, err
 	}

@@ -97,12 +97,24 @@ func look(path string) string {
 	return s
 }
 
+// aim is the path that is attacked, if it is one.
+func (c *Case) aim() string {
+	if p := c.Args["path"]; p != "" {
+		return p
+	}
+	return c.Args["dir"]
+}
+
 // The judges.
 
 // cameOut: the very token was read.
 func cameOut(c *Case, r *Report) (bool, string) {
 	if r != nil && bytes.Contains(r.Loot, []byte(c.Token)) {
-		return true, "the secret came out: " + c.Args["path"]
+		what := "the secret came out"
+		if p := c.aim(); p != "" {
+			what += ": " + p
+		}
+		return true, what
 	}
 	return false, ""
 }

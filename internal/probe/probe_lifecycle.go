@@ -32,7 +32,7 @@ func lifecycleProbes() []Probe {
 					return err
 				}
 				c.Watch(c.own(c.Out))
-				c.Args["dir"], c.Args["target"] = dir, c.own(c.Out)
+				c.Args["at"], c.Args["target"] = dir, c.own(c.Out)
 				return c.Secret(c.own(c.Home))
 			},
 			Attack: func(in *Inside) error {
@@ -41,7 +41,7 @@ func lifecycleProbes() []Probe {
 					return in.Lack(program)
 				}
 				c := exec.Command(path, args...)
-				c.Dir = in.Args["dir"]
+				c.Dir = in.Args["at"]
 				c.Env = append(os.Environ(), "PROVE_SECRET="+in.Args["path"], "PROVE_TARGET="+in.Args["target"])
 				var out bounded
 				c.Stdout, c.Stderr = &out, &out

@@ -91,7 +91,7 @@ func baileyProgram(t *testing.T) string {
 func TestBailey(t *testing.T) {
 	program := baileyProgram(t)
 	results, err := Run(t.Context(), Options{Probes: All(), Self: program, Scratch: []string{"/var/tmp"}, Command: func(w World) []string {
-		return []string{program, "run", "--quiet", "--"}
+		return []string{program, "prove-run", w.Home, "--quiet", "--"}
 	}})
 	if err != nil {
 		t.Fatal(err)
