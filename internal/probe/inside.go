@@ -136,7 +136,7 @@ func runOne(self string, req *request) *Report {
 	} else {
 		c.Stdin, c.Stderr = bytes.NewReader(text), &errs
 		c.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-		c.Cancel = func() error { return syscall.Kill(-c.Process.Pid, syscall.SIGKILL) }
+		c.Cancel = func() error { return endGroup(c.Process.Pid) }
 	}
 	if req.ID == "" { // nobody asks for that: the driver is looked at
 		r.Ended = "done"

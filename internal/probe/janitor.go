@@ -94,6 +94,10 @@ func janitorMain() int {
 			break
 		}
 		kind, what, _ := strings.Cut(strings.TrimSuffix(line, "\n"), " ")
+		if kind == "dir" && !isScratch(what) {
+			fmt.Fprintf(os.Stderr, "%q is no scratch directory\n", what)
+			break
+		}
 		list = append(list, thing{kind, what})
 		os.Stdout.WriteString("ok\n")
 	}
@@ -114,11 +118,19 @@ func janitorMain() int {
 
 // removeThing removes one thing. What is gone already is no error.
 func removeThing(kind, what string) error {
-	id, _ := strconv.Atoi(what)
+	id := -1
+	switch kind {
+	case "shm", "sem", "msg":
+		n, err := strconv.Atoi(what)
+		if err != nil || n < 0 {
+			return fmt.Errorf("%s %q is not ours", kind, what)
+		}
+		id = n
+	}
 	switch kind {
 	case "dir":
-		if !strings.HasPrefix(filepath.Base(what), ".bailey-prove-") {
-			return fmt.Errorf("%s is not ours", what)
+		if !isScratch(what) {
+			return fmt.Errorf("%q is not ours", what)
 		}
 		unmount(what)
 		for end := time.Now().Add(3 * time.Second); ; time.Sleep(20 * time.Millisecond) {
@@ -131,6 +143,9 @@ func removeThing(kind, what string) error {
 			}
 		}
 	case "file":
+		if !strings.HasPrefix(what, "/dev/shm/bailey-prove-") || filepath.Clean(what) != what {
+			return fmt.Errorf("%q is not ours", what)
+		}
 		if err := os.Remove(what); err != nil && !errors.Is(err, os.ErrNotExist) {
 			return err
 		}
@@ -141,6 +156,9 @@ func removeThing(kind, what string) error {
 	case "msg":
 		unix.Syscall(unix.SYS_MSGCTL, uintptr(id), unix.IPC_RMID, 0)
 	case "mq":
+		if !strings.HasPrefix(what, "bailey-prove-") {
+			return fmt.Errorf("%q is not ours", what)
+		}
 		if name, err := unix.BytePtrFromString(what); err == nil {
 			mqUnlink(name)
 		}
@@ -148,8 +166,39 @@ func removeThing(kind, what string) error {
 	return nil
 }
 
+// scratchName begins the name of a scratch directory; 16 hex digits follow.
+const scratchName = ".bailey-prove-"
+
+// isScratch says whether a path is that of a scratch directory, or lies below one.
+// Whatever ends, removes or unmounts by a path asks first: an empty or a cut one
+// would name everything there is.
+func isScratch(dir string) bool {
+	if !filepath.IsAbs(dir) || filepath.Clean(dir) != dir {
+		return false
+	}
+	for word := range strings.SplitSeq(dir, "/") {
+		rest, found := strings.CutPrefix(word, scratchName)
+		if found && len(rest) == 16 && strings.Trim(rest, "0123456789abcdef") == "" {
+			return true
+		}
+	}
+	return false
+}
+
+// endGroup ends the process group that pid leads. Anything but a process that was
+// started is refused: 0, 1 and -1 mean others to the kernel.
+func endGroup(pid int) error {
+	if pid <= 1 || pid == os.Getpid() {
+		return fmt.Errorf("end process group %d: not ours", pid)
+	}
+	return unix.Kill(-pid, unix.SIGKILL)
+}
+
 // unmount takes away what an attack has mounted in the scratch.
 func unmount(dir string) {
+	if !isScratch(dir) {
+		return
+	}
 	b, _ := os.ReadFile("/proc/self/mountinfo")
 	for line := range strings.Lines(string(b)) {
 		if f := strings.Fields(line); len(f) > 4 && strings.HasPrefix(f[4], dir+"/") {
@@ -161,11 +210,14 @@ func unmount(dir string) {
 // processesOf are the processes that carry the scratch directory's name, which has
 // 64 random bits, in their command line, environment or working directory.
 func processesOf(dir string) []int {
+	if !isScratch(dir) {
+		return nil
+	}
 	entries, _ := os.ReadDir("/proc")
 	var list []int
 	for _, e := range entries {
 		pid, err := strconv.Atoi(e.Name())
-		if err != nil || pid == os.Getpid() {
+		if err != nil || pid <= 1 || pid == os.Getpid() {
 			continue
 		}
 		for _, f := range [...]string{"/cmdline", "/environ"} {

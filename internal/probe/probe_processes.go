@@ -16,7 +16,12 @@ func processProbes() []Probe {
 	}
 }
 
+// victimPID is the victim's number. Whatever is done to it must not be done to a
+// group, or to everybody, which 0 and -1 mean.
 func victimPID(in *Inside) int {
-	n, _ := strconv.Atoi(in.Args["pid"])
+	n, err := strconv.Atoi(in.Args["pid"])
+	if err != nil || n <= 1 {
+		panic("no victim")
+	}
 	return n
 }

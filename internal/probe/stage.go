@@ -155,7 +155,7 @@ func (b *box) end(patience time.Duration) string {
 	case <-b.exited:
 	case <-time.After(patience):
 	}
-	syscall.Kill(-b.cmd.Process.Pid, syscall.SIGKILL) // what is left of its group
+	endGroup(b.cmd.Process.Pid) // what is left of its group
 	<-b.exited
 	select {
 	case <-b.done:

@@ -63,7 +63,7 @@ func newBase(jan *janitor, dirs []string) (string, error) {
 			}
 		}
 		if err == nil {
-			base := filepath.Join(dir, ".bailey-prove-"+random(8))
+			base := filepath.Join(dir, scratchName+random(8))
 			if err = jan.tell("dir", base); err != nil {
 				return "", err
 			}
