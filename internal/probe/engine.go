@@ -31,6 +31,8 @@ type Options struct {
 	ReadOnly bool
 	// Explain, when not nil, names the rule that grants a path of a world.
 	Explain func(w World, paths []string) []Rule
+	// Patience is how long a sandbox may take to come up; 0 is startLimit.
+	Patience time.Duration
 	// Progress, when not nil, is called when a probe is done, one call at a time.
 	Progress func(done, total int, r *Result)
 	// SelfCheck turns the meaning round: without walls each probe must happen.
@@ -91,8 +93,12 @@ const runLimit = 5 * time.Minute
 
 // scenes are the scenarios in the order they are started: the longest first.
 func scenes() []string {
-	return []string{sceneMain, sceneSecond, sceneKill, sceneEnd, sceneTTY, sceneFDs, sceneStdin}
+	return []string{sceneSlow, sceneMain, sceneSecond, sceneKill, sceneEnd, sceneTTY, sceneFDs, sceneStdin}
 }
+
+// slow are the categories that go into a box of their own, so that two processors
+// have something to do: git is run by the judge, package managers inside.
+func slow(category string) bool { return category == "git" || category == "lifecycle" }
 
 // Run makes all attempts. The results are in the order of o.Probes. Everything
 // planted is gone when it returns.
@@ -114,7 +120,11 @@ func Run(ctx context.Context, o Options) (results []Result, err error) {
 	r := &run{o: o, jan: jan, base: base, results: make([]Result, len(o.Probes))}
 	at := map[string][]int{}
 	for i := range o.Probes {
-		at[o.Probes[i].Scene] = append(at[o.Probes[i].Scene], i)
+		scene := o.Probes[i].Scene
+		if scene == sceneMain && slow(o.Probes[i].Category()) {
+			scene = sceneSlow
+		}
+		at[scene] = append(at[scene], i)
 	}
 	var wg sync.WaitGroup
 	errs := make([]error, len(scenes()))
@@ -124,9 +134,9 @@ func Run(ctx context.Context, o Options) (results []Result, err error) {
 			continue
 		}
 		wg.Add(1)
+		room <- struct{}{}
 		go func() {
 			defer wg.Done()
-			room <- struct{}{}
 			defer func() { <-room }()
 			// What is planted in the thread's session keyring is inherited by what it
 			// starts. The thread is not used for anything else: it ends with this.
@@ -235,7 +245,7 @@ func (r *run) scene(ctx context.Context, scene string, at []int) error {
 	}
 	s := &stage{run: r, host: h, name: scene, cases: cases, indices: indices}
 	switch scene {
-	case sceneMain:
+	case sceneMain, sceneSlow:
 		return s.oneByOne(ctx)
 	case sceneSecond:
 		return s.twice(ctx)

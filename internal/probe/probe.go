@@ -21,6 +21,7 @@ const (
 // The scenarios: how the box is run for a probe.
 const (
 	sceneMain   = ""       // one box, one probe after the other
+	sceneSlow   = "slow"   // the same, for categories that take long
 	sceneTTY    = "tty"    // on a terminal
 	sceneFDs    = "fds"    // with inherited descriptors
 	sceneStdin  = "stdin"  // with a directory as standard input

@@ -34,6 +34,13 @@ const grace = 3 * time.Second
 // startLimit is for a sandbox to come up: some take seconds.
 const startLimit = 30 * time.Second
 
+func (r *run) patience() time.Duration {
+	if r.o.Patience > 0 {
+		return r.o.Patience
+	}
+	return startLimit
+}
+
 // maxStarts bounds how often a box is started again after it broke down.
 const maxStarts = 5
 
@@ -222,7 +229,7 @@ func (s *stage) oneByOne(ctx context.Context) error {
 		}
 		limit := c.limit() + grace
 		if !ran {
-			limit += startLimit
+			limit += s.patience()
 		}
 		text, _ := json.Marshal(c.request()) // strings: it cannot fail
 		began := time.Now()
@@ -270,7 +277,7 @@ func (s *stage) packed(again bool) string {
 // collect waits for a report about each case.
 func (s *stage) collect(ctx context.Context, b *box) []*Report {
 	reports := make([]*Report, len(s.cases))
-	limit := startLimit
+	limit := s.patience()
 	for k, c := range s.cases {
 		reports[k], _ = b.next(ctx, c.Nonce, limit+c.limit()+grace)
 		if reports[k] == nil {
