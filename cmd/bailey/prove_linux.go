@@ -60,6 +60,7 @@ func (a *app) prove(o *proveOptions, prefix []string) error {
 			scratch = append(scratch, home)
 		}
 	}
+	var s *subject
 	p := &probe.Proof{Bailey: bailey.Version(), Target: "bailey", Gate: gate, Lenient: o.lenient, Self: o.selfCheck}
 	opts := probe.Options{Probes: selected, Self: self, Scratch: scratch, SelfCheck: o.selfCheck}
 	switch {
@@ -69,8 +70,7 @@ func (a *app) prove(o *proveOptions, prefix []string) error {
 		p.Target = strings.Join(prefix, " ")
 		opts.Command = func(w probe.World) []string { return fill(prefix, w) }
 	default:
-		s, err := a.subject(o)
-		if err != nil {
+		if s, err = a.subject(o); err != nil {
 			return err
 		}
 		p.Tier, p.Mode, p.Policy, p.Weaker = string(s.plan.Tier()), string(s.plan.Mode()), s.plan.Hash(), s.plan.Weaker()
@@ -100,6 +100,9 @@ func (a *app) prove(o *proveOptions, prefix []string) error {
 		return &usageError{"nothing was proved: " + err.Error(), hint}
 	case err != nil:
 		return err
+	}
+	if s != nil {
+		s.real(p.Results)
 	}
 	return a.printProof(o, p)
 }
@@ -390,6 +393,26 @@ func explainMain(a *app, args []string) int {
 		}
 	}
 	return a.code(a.printJSON(rules))
+}
+
+// real goes through what held once more. A policy may give a file of the person's own
+// home directory by an absolute path, which no scratch home stands for: then the
+// plan itself says that it is open.
+func (s *subject) real(results []probe.Result) {
+	for i := range results {
+		r := &results[i]
+		rest, inHome := strings.CutPrefix(r.Path, r.World.Home+"/")
+		if r.Status != probe.Held || !r.Reads || !inHome || strings.HasPrefix(r.Path, r.World.WS+"/") {
+			continue
+		}
+		e := s.plan.Explain(filepath.Join(s.home, rest))
+		if !e.Read || e.Own || e.Rule == "" || e.From.Layer == "" || e.From.Layer == policy.LayerBuiltin {
+			continue
+		}
+		r.Status, r.Evidence = probe.Escaped, "policy"
+		r.Reason = "the plan of this project shows the real one, " + s.plan.Short(e.Path)
+		r.Rule = probe.Rule{Granted: true, Rule: e.Rule, Where: plan.Where(e.From)}
+	}
 }
 
 // hidden runs the program as one of prove's helpers.

@@ -23,6 +23,7 @@ type Case struct {
 	Nonce string            // handed to the attack
 	Args  map[string]string // handed to the attack
 
+	reads   bool // what is attacked is a secret that would be read
 	watched []watched
 	victim  *victim
 	shm     []byte // shared memory, as it is seen here
@@ -35,7 +36,7 @@ func newCase(h *host, p Probe) *Case {
 
 // Secret plants a file with the token and names it to the attack.
 func (c *Case) Secret(path string) error {
-	c.Args["path"] = path
+	c.Args["path"], c.reads = path, true
 	return c.write(path, c.Token+"\n")
 }
 

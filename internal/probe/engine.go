@@ -70,6 +70,7 @@ type Result struct {
 	Evidence string // host or probe
 	Took     time.Duration
 	Path     string // what was attacked, when it is a path
+	Reads    bool   // it was attacked by reading
 	Rule     Rule
 	World    World
 }
@@ -325,7 +326,7 @@ func (r *run) judge(i int, c *Case, rep *Report, took time.Duration, why string)
 func (r *run) finish(i int, c *Case, status Status, reason string, took time.Duration) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.results[i] = Result{Probe: c.Probe, Status: status, Reason: reason, Evidence: c.Evidence(), Took: took, Path: c.aim(), World: c.World}
+	r.results[i] = Result{Probe: c.Probe, Status: status, Reason: reason, Evidence: c.Evidence(), Took: took, Path: c.aim(), Reads: c.reads, World: c.World}
 	r.done++
 	if r.o.Progress != nil {
 		r.o.Progress(r.done, len(r.o.Probes), &r.results[i])
