@@ -214,6 +214,7 @@ func fill(prefix []string, w probe.World) []string {
 type subject struct {
 	plan   *bailey.Plan
 	root   string   // the project's directory
+	dir    string   // where the box would start: flags are relative to it
 	home   string   // the person's home directory
 	given  []string // the flags of the policy, as words
 	files  []policyFile
@@ -242,7 +243,7 @@ func (a *app) subject(o *proveOptions) (*subject, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &subject{plan: pl, root: project.Root, home: facts.Home, given: o.given}
+	s := &subject{plan: pl, root: project.Root, dir: facts.StartDir, home: facts.Home, given: o.given}
 	for _, f := range project.Files {
 		content, err := layers.Read(f)
 		if err != nil {
@@ -312,7 +313,12 @@ func (s *subject) flags(w probe.World) []string {
 		switch name {
 		case "--config", "--chdir":
 			continue
-		case "--read", "--write", "--deny":
+		case "--read", "--write":
+			if !filepath.IsAbs(value) && !strings.HasPrefix(value, "~") && !strings.ContainsAny(value, "*?[") {
+				value = filepath.Join(s.dir, value)
+			}
+			value = s.move(value, w)
+		case "--deny":
 			value = s.move(value, w)
 		}
 		out = append(out, name+"="+value)

@@ -53,9 +53,9 @@ func TestProveRealHome(t *testing.T) {
 
 // Flags that name places in the person's home or project mean the scratch ones.
 func TestProveMovesFlags(t *testing.T) {
-	s := &subject{root: "/home/ann/app", home: "/home/ann", given: []string{"--read=/home/ann/.ssh", "--write=/home/ann/app/build", "--read=/opt/x", "--deny=**/.env", "--mode=read-only", "--config=/x", "--chdir=sub", "--read=/home/ann"}}
+	s := &subject{root: "/home/ann/app", home: "/home/ann", given: []string{"--read=/home/ann/.ssh", "--write=/home/ann/app/build", "--read=/opt/x", "--deny=**/.env", "--mode=read-only", "--config=/x", "--chdir=sub", "--read=/home/ann", "--write=out", "--read=../../data"}, dir: "/home/ann/app/sub"}
 	got := s.flags(probe.World{Home: "/s/home", WS: "/s/home/project"})
-	want := []string{"--read=/s/home/.ssh", "--write=/s/home/project/build", "--read=/opt/x", "--deny=**/.env", "--mode=read-only", "--read=/s/home"}
+	want := []string{"--read=/s/home/.ssh", "--write=/s/home/project/build", "--read=/opt/x", "--deny=**/.env", "--mode=read-only", "--read=/s/home", "--write=/s/home/project/sub/out", "--read=/s/home/data"}
 	if len(got) != len(want) {
 		t.Fatal(got)
 	}

@@ -3,18 +3,30 @@
 package probe
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
+
+	"github.com/bailey-run/bailey/internal/nouserns"
 )
 
 func TestMain(m *testing.M) {
 	if code, is := Hidden(os.Args[1:]); is {
 		os.Exit(code)
+	}
+	if len(os.Args) > 2 && os.Args[1] == "test-nouserns" {
+		err := nouserns.Forbid()
+		if err == nil {
+			err = syscall.Exec(os.Args[2], os.Args[2:], os.Environ())
+		}
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
 	}
 	os.Exit(m.Run())
 }
@@ -87,12 +99,32 @@ func baileyProgram(t *testing.T) string {
 	return program
 }
 
-// bailey's own box holds all of them.
+// bailey's own box holds all of them, and the weaker tier all but what it announces
+// itself.
 func TestBailey(t *testing.T) {
 	program := baileyProgram(t)
-	results, err := Run(t.Context(), Options{Probes: All(), Self: program, Scratch: []string{"/var/tmp"}, Command: func(w World) []string {
-		return []string{program, "prove-run", w.Home, "--quiet", "--"}
-	}})
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Run("full", func(t *testing.T) {
+		holdsAll(t, program, func(w World) []string { return []string{program, "prove-run", w.Home, "--quiet", "--"} }, false)
+	})
+	t.Run("landlock", func(t *testing.T) {
+		holdsAll(t, program, func(w World) []string {
+			return []string{self, "test-nouserns", program, "prove-run", w.Home, "--quiet", "--min-tier=landlock", "--"}
+		}, true)
+	})
+	t.Run("read-only", func(t *testing.T) {
+		holdsAll(t, program, func(w World) []string {
+			return []string{program, "prove-run", w.Home, "--quiet", "--mode=read-only", "--"}
+		}, false)
+	})
+}
+
+func holdsAll(t *testing.T, program string, command func(World) []string, weaker bool) {
+	readOnly := strings.HasSuffix(t.Name(), "read-only")
+	results, err := Run(t.Context(), Options{Probes: All(), Self: program, Scratch: []string{"/var/tmp"}, Command: command, ReadOnly: readOnly})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -101,6 +133,12 @@ func TestBailey(t *testing.T) {
 		case Held, OK:
 		case Cannot:
 			t.Logf("%s cannot be shown here: %s", r.Probe.ID, r.Reason)
+		case Escaped:
+			if weaker && r.Probe.Weaker != "" {
+				t.Logf("%s: %s, as the tier announces: %s", r.Probe.ID, r.Reason, r.Probe.Weaker)
+				break
+			}
+			fallthrough
 		default:
 			t.Errorf("%s: %s: %s", r.Probe.ID, r.Status, r.Reason)
 		}
