@@ -67,13 +67,13 @@ func (a *app) prove(o *proveOptions, prefix []string) error {
 	case o.selfCheck:
 		p.Target = "no sandbox"
 	case len(prefix) > 0:
-		p.Target = strings.Join(prefix, " ")
+		p.Target = printable(strings.Join(prefix, " "))
 		opts.Command = func(w probe.World) []string { return fill(prefix, w) }
 	default:
 		if s, err = a.subject(o); err != nil {
 			return err
 		}
-		p.Tier, p.Mode, p.Policy, p.Weaker = string(s.plan.Tier()), string(s.plan.Mode()), s.plan.Hash(), s.plan.Weaker()
+		p.Root, p.Tier, p.Mode, p.Policy, p.Weaker = s.root, string(s.plan.Tier()), string(s.plan.Mode()), s.plan.Hash(), s.plan.Weaker()
 		opts.Command = func(w probe.World) []string {
 			return slices.Concat([]string{self, verbRun, w.Home, "--quiet"}, s.flags(w), []string{"--"})
 		}

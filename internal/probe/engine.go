@@ -8,8 +8,11 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"strconv"
+	"strings"
 	"sync"
 	"time"
+	"unicode/utf8"
 
 	"golang.org/x/sys/unix"
 )
@@ -326,11 +329,21 @@ func (r *run) judge(i int, c *Case, rep *Report, took time.Duration, why string)
 func (r *run) finish(i int, c *Case, status Status, reason string, took time.Duration) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.results[i] = Result{Probe: c.Probe, Status: status, Reason: reason, Evidence: c.Evidence(), Took: took, Path: c.aim(), Reads: c.reads, World: c.World}
+	r.results[i] = Result{Probe: c.Probe, Status: status, Reason: plain(reason), Evidence: c.Evidence(), Took: took, Path: c.aim(), Reads: c.reads, World: c.World}
 	r.done++
 	if r.o.Progress != nil {
 		r.o.Progress(r.done, len(r.o.Probes), &r.results[i])
 	}
+}
+
+// plain keeps what a box has said from acting on a terminal, whatever form it is
+// printed in.
+func plain(s string) string {
+	if !strings.ContainsFunc(s, func(r rune) bool { return r == utf8.RuneError || !strconv.IsPrint(r) }) {
+		return s
+	}
+	q := strconv.Quote(s)
+	return strings.ReplaceAll(q[1:len(q)-1], `\"`, `"`)
 }
 
 // explain asks which rule of the policy gives what got out.
@@ -352,7 +365,9 @@ func (r *run) explain() {
 		rules := r.o.Explain(w, paths)
 		for k, i := range at {
 			if k < len(rules) {
-				r.results[i].Rule = rules[k]
+				rule := rules[k]
+				rule.Rule, rule.Where = plain(rule.Rule), plain(rule.Where)
+				r.results[i].Rule = rule
 			}
 		}
 	}

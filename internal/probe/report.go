@@ -17,6 +17,7 @@ import (
 // Proof is a whole run, as it is reported.
 type Proof struct {
 	Bailey  string // version
+	Root    string // the project: places are relative to it in SARIF
 	Target  string // what was attacked: "bailey", a command line, or "no sandbox"
 	Tier    string // of bailey's box, else ""
 	Mode    string
@@ -177,6 +178,9 @@ func (p *Proof) WriteText(w io.Writer, verbose bool, printable func(string) stri
 		if !first {
 			b.WriteByte('\n')
 		}
+	}
+	if p.Tier == "" && !p.Self {
+		b.WriteString("sandbox: " + printable(p.Target) + "\n\n")
 	}
 	show("FAILED", func(r *Result) bool { return p.Fails(r) })
 	show("escaped, and not counted", func(r *Result) bool { return r.Status == Escaped && !p.Fails(r) })

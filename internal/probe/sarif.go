@@ -88,7 +88,7 @@ func (p *Proof) WriteSARIF(w io.Writer) error {
 		var at sarifLocation
 		at.Physical.Artifact.URI = "bailey.toml"
 		if file, line, ok := cutLine(r.Rule.Where); ok && r.Rule.Granted {
-			at.Physical.Artifact.URI, at.Physical.Region = strings.TrimPrefix(file, "./"), &sarifRegion{line}
+			at.Physical.Artifact.URI, at.Physical.Region = strings.TrimPrefix(file, p.Root+"/"), &sarifRegion{line}
 		}
 		res.Locations = []sarifLocation{at}
 		run.Results = append(run.Results, res)
