@@ -225,6 +225,7 @@ func (s *stage) oneByOne(ctx context.Context) error {
 			limit += startLimit
 		}
 		text, _ := json.Marshal(c.request()) // strings: it cannot fail
+		c.lookAgain()
 		began := time.Now()
 		var rep *Report
 		why := ""
