@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"fmt"
 	"net/netip"
+	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -66,9 +67,27 @@ func (h *host) listener(kind string) (*listener, error) {
 	case "abstract":
 		address = "@bailey-prove-" + random(8)
 		family, typ, sa = unix.AF_UNIX, unix.SOCK_STREAM, &unix.SockaddrUnix{Name: address}
-	default: // a path
+	case "abstract-dgram", "abstract-packet":
+		address = "@bailey-prove-" + random(8)
+		family, typ, sa = unix.AF_UNIX, unix.SOCK_DGRAM, &unix.SockaddrUnix{Name: address}
+		if kind == "abstract-packet" {
+			typ = unix.SOCK_SEQPACKET
+		}
+	default: // a path, of the home directory or below the world's own; one that ends in -dgram takes packets
 		address = filepath.Join(h.Base, kind)
+		if name, ok := strings.CutPrefix(kind, "tmp:"); ok {
+			address = "/tmp/bailey-prove-" + random(4) + name
+			if err := h.jan.tell("file", address); err != nil {
+				return nil, err
+			}
+		}
 		family, typ, sa = unix.AF_UNIX, unix.SOCK_STREAM, &unix.SockaddrUnix{Name: address}
+		if strings.HasSuffix(kind, "-dgram") {
+			typ = unix.SOCK_DGRAM
+		}
+		if err := os.MkdirAll(filepath.Dir(address), 0o755); err != nil {
+			return nil, err
+		}
 		if len(address) > 100 {
 			return nil, fmt.Errorf("the path %s is too long for a socket", address)
 		}
@@ -153,7 +172,7 @@ func dialTo(in *Inside, kind, address string) error {
 		return fmt.Errorf("write to %s: %w", address, err)
 	}
 	b := make([]byte, 64)
-	if !strings.HasPrefix(kind, "udp") {
+	if !strings.HasPrefix(kind, "udp") && !strings.HasSuffix(kind, "-dgram") {
 		unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &unix.Timeval{Sec: 1})
 		unix.Read(fd, b)
 	}
@@ -164,8 +183,11 @@ func dialTo(in *Inside, kind, address string) error {
 func socketFor(kind, address string) (int, unix.Sockaddr, error) {
 	family, typ := unix.AF_UNIX, unix.SOCK_STREAM
 	var sa unix.Sockaddr = &unix.SockaddrUnix{Name: address}
-	if strings.HasPrefix(kind, "udp") {
+	if strings.HasPrefix(kind, "udp") || strings.HasSuffix(kind, "-dgram") {
 		typ = unix.SOCK_DGRAM
+	}
+	if strings.HasSuffix(kind, "-packet") {
+		typ = unix.SOCK_SEQPACKET
 	}
 	if strings.HasPrefix(kind, "tcp") || strings.HasPrefix(kind, "udp") {
 		ap, err := netip.ParseAddrPort(address)

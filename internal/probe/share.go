@@ -154,6 +154,24 @@ func (c *Case) DevShm() error {
 	return nil
 }
 
+// HostTmp plants a file with the token in the host's /tmp: Args["path"].
+func (c *Case) HostTmp() error {
+	path := "/tmp/bailey-prove-" + random(8)
+	if err := c.jan.tell("file", path); err != nil {
+		return err
+	}
+	return c.Secret(path)
+}
+
+// NoHostTmp watches a name in the host's /tmp that is free: Args["path"].
+func (c *Case) NoHostTmp() error {
+	path := "/tmp/bailey-prove-" + random(8)
+	if err := c.jan.tell("file", path); err != nil {
+		return err
+	}
+	return c.Absent(path)
+}
+
 // Key plants a key with the token in the session keyring that the sandbox inherits:
 // Args["key"]. The keyring is the run's own, made by its thread, and goes with it.
 func (c *Case) Key() error {

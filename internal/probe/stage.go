@@ -232,6 +232,7 @@ func (s *stage) oneByOne(ctx context.Context) error {
 			limit += s.patience()
 		}
 		text, _ := json.Marshal(c.request()) // strings: it cannot fail
+		c.lookAgain()
 		began := time.Now()
 		var rep *Report
 		why := ""

@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
@@ -24,12 +25,24 @@ type victim struct {
 	cmd  *exec.Cmd
 }
 
+// victimFD is the victim's descriptor of a file with its secret.
+const victimFD = 3
+
 // startVictim starts one. It lives until its input ends, which is when this
 // process is gone, or until the janitor ends it.
 func startVictim(h *host, token string) (*victim, error) {
-	c := exec.Command(h.Bin, verbVictim)
+	c := exec.Command(h.Bin, verbVictim, "word-"+token) // others see its command line
 	c.Dir, c.Env = h.Out, append(h.Env, "VICTIM_SECRET="+token)
 	c.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	held, err := os.OpenFile(filepath.Join(h.Out, "victim-"+random(8)), os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	defer held.Close()
+	if _, err := held.WriteString(token + "\n"); err != nil {
+		return nil, err
+	}
+	c.ExtraFiles = []*os.File{held}
 	stdin, err := c.StdinPipe()
 	if err != nil {
 		return nil, err
