@@ -357,6 +357,11 @@ func (s *subject) explain(self string, w probe.World, paths []string) []probe.Ru
 	}
 	c := exec.Command(self, append([]string{verbExplain, w.Home}, s.flags(w)...)...)
 	c.Dir, c.Env, c.Stdin = w.WS, w.Environ(), strings.NewReader(string(text))
+	for _, path := range paths {
+		if name, ok := strings.CutPrefix(path, "$"); ok {
+			c.Env = append(c.Env, name+"=set") // a variable that is not set passes nowhere
+		}
+	}
 	out, err := c.Output()
 	var rules []probe.Rule
 	if err != nil || json.Unmarshal(out, &rules) != nil {
@@ -390,6 +395,10 @@ func explainMain(a *app, args []string) int {
 	}
 	rules := make([]probe.Rule, len(paths))
 	for i, path := range paths {
+		if name, ok := strings.CutPrefix(path, "$"); ok {
+			rules[i] = variableRule(p, name)
+			continue
+		}
 		e := p.Explain(path)
 		if (e.Read || e.Write) && !e.Own {
 			rules[i] = probe.Rule{Granted: true, Rule: e.Rule, Where: plan.Where(e.From)}
@@ -399,6 +408,26 @@ func explainMain(a *app, args []string) int {
 		}
 	}
 	return a.code(a.printJSON(rules))
+}
+
+// variableRule is what lets a variable into the box.
+func variableRule(p *bailey.Plan, name string) probe.Rule {
+	text, err := p.MarshalJSON()
+	var pl struct {
+		Env []struct {
+			Name string        `json:"name"`
+			From policy.Source `json:"from"`
+		} `json:"env"`
+	}
+	if err != nil || json.Unmarshal(text, &pl) != nil {
+		return probe.Rule{}
+	}
+	for _, v := range pl.Env {
+		if v.Name == name {
+			return probe.Rule{Granted: true, Rule: name, Where: plan.Where(v.From)}
+		}
+	}
+	return probe.Rule{}
 }
 
 // real goes through what held once more. A policy may give a file of the person's own

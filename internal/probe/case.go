@@ -106,8 +106,11 @@ func look(path string) string {
 	return s
 }
 
-// aim is the path that is attacked, if it is one.
+// aim is the path that is attacked, if it is one, or a variable as $NAME.
 func (c *Case) aim() string {
+	if v := c.Args["variable"]; v != "" {
+		return "$" + v
+	}
 	if p := c.Args["path"]; p != "" {
 		return p
 	}

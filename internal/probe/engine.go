@@ -32,7 +32,8 @@ type Options struct {
 	// ReadOnly says that the workspace is not to be written: controls that write are
 	// not shown then.
 	ReadOnly bool
-	// Explain, when not nil, names the rule that grants a path of a world.
+	// Explain, when not nil, names the rules that grant paths of a world, or variables
+	// ($NAME).
 	Explain func(w World, paths []string) []Rule
 	// Patience is how long a sandbox may take to come up; 0 is startLimit.
 	Patience time.Duration
@@ -72,7 +73,7 @@ type Result struct {
 	Reason   string
 	Evidence string // host or probe
 	Took     time.Duration
-	Path     string // what was attacked, when it is a path
+	Path     string // what was attacked, when it is a path, or $NAME
 	Reads    bool   // it was attacked by reading
 	Rule     Rule
 	World    World
@@ -109,6 +110,9 @@ func slow(category string) bool { return category == "git" || category == "lifec
 func Run(ctx context.Context, o Options) (results []Result, err error) {
 	if len(o.Probes) == 0 {
 		return nil, ErrNothing
+	}
+	if os.Getenv(inRun) != "" {
+		return nil, errors.New("this process was started by a run: it must call Hidden")
 	}
 	ctx, cancel := context.WithTimeout(ctx, runLimit)
 	defer cancel()

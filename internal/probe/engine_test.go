@@ -88,7 +88,7 @@ func TestUnknown(t *testing.T) {
 // started again, and no probe is lost.
 func TestStartsAgain(t *testing.T) {
 	t.Parallel()
-	results, err := fake(t, `"$@" | head -n 5`, "files")
+	results, err := fake(t, `"$@" | sed -u 5q`, "files")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -31,9 +31,15 @@ type janitor struct {
 	out *bufio.Reader
 }
 
+// inRun is a variable of all processes that a run starts outside of the box. A program
+// that embeds this package and forgets to call Hidden would start itself again and
+// again.
+const inRun = "BAILEY_PROVE_RUN"
+
 func startJanitor(self string) (*janitor, error) {
 	c := exec.Command(self, verbJanitor)
 	c.Dir = "/"
+	c.Env = append(os.Environ(), inRun+"=1")
 	c.SysProcAttr = &syscall.SysProcAttr{Setsid: true} // the terminal's signals are not for it
 	in, err := c.StdinPipe()
 	if err != nil {

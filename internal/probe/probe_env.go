@@ -22,6 +22,7 @@ func envProbes() []Probe {
 // variable plants the token in the sandbox's own environment.
 func variable(name string) func(*Case) error {
 	return func(c *Case) error {
+		c.Args["variable"] = name
 		c.secretEnv = append(c.secretEnv, name+"="+c.Token)
 		return nil
 	}
