@@ -84,6 +84,21 @@ func TestUnknown(t *testing.T) {
 	}
 }
 
+// A sandbox that ends again and again in between, as one with a time limit does, is
+// started again, and no probe is lost.
+func TestStartsAgain(t *testing.T) {
+	t.Parallel()
+	results, err := fake(t, `"$@" | head -n 5`, "files")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range results {
+		if r.Status == Unknown {
+			t.Errorf("%s: %s", r.Probe.ID, r.Reason)
+		}
+	}
+}
+
 // What is read is an escape although the probe says that it got nothing: a token
 // cannot be guessed. And what was not read is none although it says so.
 func TestJudge(t *testing.T) {

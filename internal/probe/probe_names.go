@@ -123,7 +123,7 @@ func waysToMake() []Probe {
 			}
 			err := os.Rename(dir, to)
 			if err != nil { // another file system: as far as a copy is let
-				err = copyTree(dir, to, "")
+				err = syncTree(dir, to, "")
 			}
 			if err != nil {
 				os.Rename(from+".old", to)

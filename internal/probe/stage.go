@@ -41,7 +41,7 @@ func (r *run) patience() time.Duration {
 	return startLimit
 }
 
-// maxStarts bounds how often a box is started again after it broke down.
+// maxStarts bounds how often a box is started again when no probe reports from it.
 const maxStarts = 5
 
 // box is a sandbox with the driver inside.
@@ -174,6 +174,18 @@ func (b *box) end(patience time.Duration) string {
 	return b.cmd.ProcessState.String()
 }
 
+// ended says whether the launcher has ended by itself.
+func (b *box) ended() bool {
+	select {
+	case <-b.exited:
+		return true
+	case <-b.done: // its output has: it is about to
+		return true
+	default:
+		return false
+	}
+}
+
 // next waits for the report with a nonce. Others are nobody's.
 func (b *box) next(ctx context.Context, nonce string, limit time.Duration) (*Report, string) {
 	t := time.NewTimer(limit)
@@ -207,56 +219,63 @@ func (b *box) next(ctx context.Context, nonce string, limit time.Duration) (*Rep
 // oneByOne hands over one probe after the other and judges each before the next.
 func (s *stage) oneByOne(ctx context.Context) error {
 	var b *box
-	ran := false
-	starts := 0
+	defer func() {
+		if b != nil {
+			b.end(2 * time.Second)
+		}
+	}()
+	ran := false // a probe has reported, ever
+	idle := 0    // boxes that were started since the last report
 	for k, c := range s.cases {
-		if err := ctx.Err(); err != nil {
-			if b != nil {
-				b.end(0)
-			}
-			return err
-		}
-		if b == nil {
-			if starts == maxStarts {
-				s.judge(s.indices[k], c, nil, 0, "the sandbox breaks down again and again")
-				continue
-			}
-			starts++
-			var err error
-			if b, err = s.start(""); err != nil {
-				return err
-			}
-		}
-		limit := c.limit() + grace
-		if !ran {
-			limit += s.patience()
-		}
-		text, _ := json.Marshal(c.request()) // strings: it cannot fail
-		c.lookAgain()
 		began := time.Now()
 		var rep *Report
 		why := ""
-		if _, err := b.in.Write(append(text, '\n')); err != nil {
-			// It has ended; what it said last, if anything, is read all the same.
-			limit = grace
-		}
-		rep, why = b.next(ctx, c.Nonce, limit)
-		if err := ctx.Err(); err != nil {
-			b.end(0)
-			return err
-		}
-		if rep == nil {
-			how := b.end(500 * time.Millisecond)
-			if !ran {
-				return &StartError{What: "no probe ran inside: " + how, Said: b.words()}
+		// A box may end in between, as by the policy's own time limit: the probe that
+		// finds it gone is tried again. One that ends its box does so twice.
+		for try := 0; rep == nil && try < 2; try++ {
+			if err := ctx.Err(); err != nil {
+				return err
 			}
-			b, why = nil, why+", "+how
+			if b == nil {
+				if idle == maxStarts {
+					why = "the sandbox breaks down again and again"
+					break
+				}
+				idle++
+				var err error
+				if b, err = s.start(""); err != nil {
+					return err
+				}
+			}
+			limit := c.limit() + grace
+			if !ran {
+				limit += s.patience()
+			}
+			text, _ := json.Marshal(c.request()) // strings: it cannot fail
+			if _, err := b.in.Write(append(text, '\n')); err != nil {
+				limit = grace // it has ended; what it said last is read all the same
+			}
+			rep, why = b.next(ctx, c.Nonce, limit)
+			if rep != nil {
+				ran, idle = true, 0
+				break
+			}
+			gone := b.ended()
+			how := b.end(500 * time.Millisecond)
+			said := b.words()
+			b = nil
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			if !ran {
+				return &StartError{What: "no probe ran inside: " + how, Said: said}
+			}
+			why += ", " + how
+			if !gone {
+				break // it was there and did not answer: it would not the next time
+			}
 		}
-		ran = ran || rep != nil
 		s.judge(s.indices[k], c, rep, time.Since(began), why)
-	}
-	if b != nil {
-		b.end(2 * time.Second)
 	}
 	return nil
 }
