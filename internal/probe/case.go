@@ -28,6 +28,8 @@ type Case struct {
 	victim  *victim
 	shm     []byte // shared memory, as it is seen here
 	hears   *listener
+	peer    *os.File // the other end of what the attack writes to
+	heardAt []byte   // what came there
 }
 
 func newCase(h *host, p Probe) *Case {

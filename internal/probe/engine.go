@@ -98,7 +98,7 @@ const runLimit = 5 * time.Minute
 
 // scenes are the scenarios in the order they are started: the longest first.
 func scenes() []string {
-	return []string{sceneSlow, sceneMain, sceneSecond, sceneKill, sceneEnd, sceneTTY, sceneFDs, sceneStdin}
+	return []string{sceneSlow, sceneMain, sceneSecond, sceneKill, sceneEnd, sceneTTY, sceneFDs, sceneStdin, sceneStdinFile}
 }
 
 // slow are the categories that go into a box of their own, so that two processors
@@ -188,7 +188,7 @@ func Run(ctx context.Context, o Options) (results []Result, err error) {
 // that it may well refuse.
 func isRefusal(scene string, err error) bool {
 	var start *StartError
-	return (scene == sceneFDs || scene == sceneStdin) && errors.As(err, &start)
+	return (scene == sceneFDs || scene == sceneStdin || scene == sceneStdinFile) && errors.As(err, &start)
 }
 
 // run is one run.

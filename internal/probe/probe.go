@@ -20,14 +20,15 @@ const (
 
 // The scenarios: how the box is run for a probe.
 const (
-	sceneMain   = ""       // one box, one probe after the other
-	sceneSlow   = "slow"   // the same, for categories that take long
-	sceneTTY    = "tty"    // on a terminal
-	sceneFDs    = "fds"    // with inherited descriptors
-	sceneStdin  = "stdin"  // with a directory as standard input
-	sceneSecond = "second" // two boxes, one after the other
-	sceneKill   = "kill"   // killed in the middle
-	sceneEnd    = "end"    // ended in the usual way
+	sceneMain      = ""           // one box, one probe after the other
+	sceneSlow      = "slow"       // the same, for categories that take long
+	sceneTTY       = "tty"        // on a terminal
+	sceneFDs       = "fds"        // with inherited descriptors
+	sceneStdin     = "stdin"      // with a directory as standard input
+	sceneStdinFile = "stdin-file" // with a file as standard input
+	sceneSecond    = "second"     // two boxes, one after the other
+	sceneKill      = "kill"       // killed in the middle
+	sceneEnd       = "end"        // ended in the usual way
 )
 
 // Probe is one attempt, or a control.

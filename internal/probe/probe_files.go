@@ -102,17 +102,42 @@ func hiddenProbes() []Probe {
 		in.Loot(fmt.Appendf(nil, "size-%d-", st.Size()))
 		return nil
 	})
-	size.Severity, size.Weaker = Hardening, "sizes"
-	watch := Probe{ID: "files.inotify", Severity: Hardening, Title: "watch a directory outside for changes", Why: "who sees when files change sees what a person does", Wall: wallHidden, Fix: fixRead, Weaker: "names",
-		Plant: func(c *Case) error { c.Args["path"] = c.own(c.Out); return os.Mkdir(c.Args["path"], 0o755) },
+	size.Severity, size.Weaker = Hardening, "exists, its size"
+	watch := Probe{ID: "files.inotify", Severity: Hardening, Title: "watch a directory outside for changes", Why: "who sees when files change sees what a person does", Wall: wallHidden, Fix: fixRead, Weaker: "watched",
+		Plant: func(c *Case) error {
+			c.Args["path"] = c.own(c.Out)
+			if err := os.Mkdir(c.Args["path"], 0o755); err != nil {
+				return err
+			}
+			go func() { // somebody works there
+				for {
+					os.WriteFile(filepath.Join(c.Args["path"], c.Token), nil, 0o644)
+					os.Remove(filepath.Join(c.Args["path"], c.Token))
+					select {
+					case <-c.ended:
+						return
+					case <-time.After(20 * time.Millisecond):
+					}
+				}
+			}()
+			return nil
+		},
 		Attack: func(in *Inside) error {
 			fd, err := unix.InotifyInit1(unix.IN_CLOEXEC)
 			if err != nil {
 				return err
 			}
-			_, err = unix.InotifyAddWatch(fd, in.Args["path"], unix.IN_ALL_EVENTS)
-			return err
-		}}
+			if _, err := unix.InotifyAddWatch(fd, in.Args["path"], unix.IN_ALL_EVENTS); err != nil {
+				return err
+			}
+			b := make([]byte, 4096)
+			n, err := unix.Read(fd, b)
+			if err != nil {
+				return err
+			}
+			in.Loot(b[:n])
+			return nil
+		}, Judge: cameOut}
 	return []Probe{
 		p("list-home", "list the home directory", "names tell which programs have secrets", list(func(c *Case) string { return c.Home }), listDir),
 		p("list-ssh", "list ~/.ssh", "names tell where you have keys", list(func(c *Case) string { return c.Home + "/.ssh" }), listDir),

@@ -175,7 +175,7 @@ func gitProbes() []Probe {
 			if err := c.write(c.WS+"/scripts/clean.sh", "#!/bin/sh\ncat\n"); err != nil {
 				return err
 			}
-			if err := c.write(c.WS+"/.git/info/attributes", "src/main.txt filter=prove\n"); err != nil {
+			if err := c.write(c.WS+"/src/.gitattributes", "main.txt filter=prove\n"); err != nil {
 				return err
 			}
 			if out, err := c.git(c.WS, "config", "filter.prove.clean", "sh ./scripts/clean.sh"); err != nil {

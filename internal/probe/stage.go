@@ -344,7 +344,7 @@ func (s *stage) allAtOnce(ctx context.Context) error {
 		return err
 	}
 	if reports[0] == nil {
-		if s.name == sceneFDs || s.name == sceneStdin {
+		if s.name == sceneFDs || s.name == sceneStdin || s.name == sceneStdinFile {
 			if b.cmd.ProcessState != nil && b.cmd.ProcessState.ExitCode() > 0 && b.words() != "" {
 				s.refused(b)
 			}

@@ -24,9 +24,11 @@ type host struct {
 	self    string // the program to copy
 	pristin string // a copy of the workspace
 	jan     *janitor
-	extra   []*os.File // inherited by the sandbox
-	stdin   *os.File   // its standard input; nil for the requests
-	screen  *screen    // its terminal
+	extra   []*os.File    // inherited by the sandbox
+	held    []*os.File    // open as long as the world is
+	ended   chan struct{} // closed with the world
+	stdin   *os.File      // its standard input; nil for the requests
+	screen  *screen       // its terminal
 
 	secretEnv []string // variables with secrets, in the sandbox's environment
 	noKeys    string   // why there is no session keyring
@@ -82,7 +84,7 @@ func newBase(jan *janitor, dirs []string) (string, error) {
 // newHost plants a world in base/name.
 func newHost(jan *janitor, base, name, self string) (*host, error) {
 	top := filepath.Join(base, name)
-	h := &host{jan: jan, self: self, listeners: map[string]*listener{}}
+	h := &host{jan: jan, self: self, listeners: map[string]*listener{}, ended: make(chan struct{})}
 	h.World = World{Base: top, Home: top + "/home", WS: top + "/home/project", Sibling: top + "/home/sibling", Out: top + "/out"}
 	h.Bin, h.pristin = h.WS+"/tools/bailey", top+"/pristine"
 	for _, d := range []string{h.WS + "/tools", h.WS + "/src", h.Sibling, h.Out, top + "/mark", h.Home + "/.config"} {
@@ -176,9 +178,10 @@ func (h *host) close() {
 	for _, l := range h.listeners {
 		l.close()
 	}
-	for _, f := range h.extra {
+	for _, f := range append(h.extra, h.held...) {
 		f.Close()
 	}
+	close(h.ended)
 }
 
 func copyFile(from, to string, mode os.FileMode) error {
