@@ -18,10 +18,7 @@ import (
 // program.
 func fake(t *testing.T, script string, only ...string) ([]Result, error) {
 	t.Helper()
-	self, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
+	self := baileyProgram(t)
 	probes, err := Select(All(), only, nil, func(string, []string) string { return "" })
 	if err != nil {
 		t.Fatal(err)
@@ -31,17 +28,6 @@ func fake(t *testing.T, script string, only ...string) ([]Result, error) {
 		o.Command = func(World) []string { return []string{"/bin/sh", "-c", script, "sh"} }
 	}
 	return Run(t.Context(), o)
-}
-
-func find(t *testing.T, results []Result, id string) *Result {
-	t.Helper()
-	for i := range results {
-		if results[i].Probe.ID == id {
-			return &results[i]
-		}
-	}
-	t.Fatalf("no result of %s", id)
-	return nil
 }
 
 // A sandbox under which no probe runs is an error, whatever it prints.
@@ -200,10 +186,7 @@ func TestBrokenWalls(t *testing.T) {
 
 // A run that is cancelled ends soon, and says so.
 func TestCancel(t *testing.T) {
-	self, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
+	self := baileyProgram(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	o := Options{Probes: All(), Self: self, Scratch: []string{"/var/tmp"}, Progress: func(done, _ int, _ *Result) {
 		if done == 3 {

@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 
@@ -28,7 +29,18 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
-	os.Exit(m.Run())
+	os.Exit(testMain(m))
+}
+
+func testMain(m *testing.M) int {
+	var err error
+	if built, err = os.MkdirTemp("", "probe"); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer os.RemoveAll(built)
+	os.Chmod(built, 0o755)
+	return m.Run()
 }
 
 // Every probe says all that a person is told, under a name of its own.
@@ -68,11 +80,7 @@ func TestTable(t *testing.T) {
 
 // Without walls every probe gets through: else it proves nothing.
 func TestSelfCheck(t *testing.T) {
-	self, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	results, err := Run(t.Context(), Options{Probes: All(), Self: self, Scratch: []string{"/var/tmp"}, SelfCheck: true})
+	results, err := Run(t.Context(), Options{Probes: All(), Self: baileyProgram(t), Scratch: []string{"/var/tmp"}, SelfCheck: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -87,17 +95,29 @@ func TestSelfCheck(t *testing.T) {
 	}
 }
 
-// baileyProgram builds the program under test.
+// baileyProgram builds the program under test, once. It is the probe program too: this
+// test may have been built with a race detector, which makes each start a slow one.
 func baileyProgram(t *testing.T) string {
 	t.Helper()
-	program := filepath.Join(t.TempDir(), "bailey")
-	build := exec.Command("go", "build", "-o", program, "../../cmd/bailey")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("build bailey: %v\n%s", err, out)
+	program, err := builtProgram()
+	if err != nil {
+		t.Fatal(err)
 	}
 	return program
 }
+
+var builtProgram = sync.OnceValues(func() (string, error) {
+	program := filepath.Join(built, "bailey")
+	build := exec.Command("go", "build", "-o", program, "../../cmd/bailey")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("build bailey: %w\n%s", err, out)
+	}
+	return program, nil
+})
+
+// built is the directory that it is built in.
+var built string
 
 // bailey's own box holds all of them, and the weaker tier all but what it announces
 // itself.
