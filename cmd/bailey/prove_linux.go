@@ -11,7 +11,9 @@ import (
 	"os/signal"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -41,6 +43,15 @@ func (a *app) prove(o *proveOptions, prefix []string) error {
 	}
 	if err != nil {
 		return &usageError{err.Error(), "bailey prove --list lists the probes"}
+	}
+	outputs := 0
+	for _, is := range [...]bool{a.json, o.junit == "-", o.sarif == "-"} {
+		if is {
+			outputs++
+		}
+	}
+	if outputs > 1 {
+		return &usageError{"more than one report for standard output", "give the others a file"}
 	}
 	gate, err := o.gates()
 	if err != nil {
@@ -78,20 +89,31 @@ func (a *app) prove(o *proveOptions, prefix []string) error {
 			return slices.Concat([]string{self, verbRun, w.Home, "--quiet"}, s.flags(w), []string{"--"})
 		}
 		opts.Prepare, opts.Explain = s.prepare, func(w probe.World, paths []string) []probe.Rule { return s.explain(self, w, paths) }
+		p.Notes = s.notes
 		opts.ReadOnly = s.plan.Mode() == bailey.ReadOnly
 	}
 	progress := a.progress()
 	opts.Progress = progress.step
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
-	defer stop()
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
+	defer signal.Stop(signals)
+	var got atomic.Int32
+	go func() {
+		if s, ok := (<-signals).(syscall.Signal); ok {
+			got.Store(int32(s))
+			cancel()
+		}
+	}()
 	began := time.Now()
 	p.Results, err = probe.Run(ctx, opts)
 	p.Took = time.Since(began)
 	progress.erase()
 	var start *probe.StartError
 	switch {
-	case ctx.Err() != nil:
-		return exitCode(exitSignalled + int(syscall.SIGINT))
+	case got.Load() != 0:
+		return exitCode(exitSignalled + int(got.Load()))
 	case errors.As(err, &start):
 		hint := "bailey run -- true says what is wrong"
 		if len(prefix) > 0 {
@@ -216,6 +238,7 @@ type subject struct {
 	root   string   // the project's directory
 	dir    string   // where the box would start: flags are relative to it
 	home   string   // the person's home directory
+	notes  []string // what the proof does not cover
 	given  []string // the flags of the policy, as words
 	files  []policyFile
 	config string // where the user's own file is
@@ -243,7 +266,11 @@ func (a *app) subject(o *proveOptions) (*subject, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &subject{plan: pl, root: project.Root, dir: facts.StartDir, home: facts.Home, given: o.given}
+	var notes []string
+	if facts.UID != facts.Account.UID {
+		notes = append(notes, "the project belongs to user "+strconv.Itoa(facts.Account.UID)+", who bailey run works as; the scratch project belongs to root: run this as that user too")
+	}
+	s := &subject{plan: pl, notes: notes, root: project.Root, dir: facts.StartDir, home: facts.Home, given: o.given}
 	for _, f := range project.Files {
 		content, err := layers.Read(f)
 		if err != nil {

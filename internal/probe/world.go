@@ -64,6 +64,10 @@ func newBase(jan *janitor, dirs []string) (string, error) {
 			if dir == "/tmp" || strings.HasPrefix(dir, "/tmp/") {
 				err = errors.New("it lies in /tmp, which sandboxes replace")
 			}
+			var st unix.Statfs_t
+			if err == nil && unix.Statfs(dir, &st) == nil && st.Flags&unix.ST_NOEXEC != 0 {
+				err = errors.New("programs cannot be run there")
+			}
 		}
 		if err == nil {
 			base := filepath.Join(dir, scratchName+random(8))
