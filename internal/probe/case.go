@@ -28,8 +28,9 @@ type Case struct {
 	victim  *victim
 	shm     []byte // shared memory, as it is seen here
 	hears   *listener
-	peer    *os.File // the other end of what the attack writes to
-	heardAt []byte   // what came there
+	peer    *os.File      // the other end of what the attack writes to
+	heardAt []byte        // what came there
+	called  chan struct{} // closed when somebody outside was served by the attack
 }
 
 func newCase(h *host, p Probe) *Case {

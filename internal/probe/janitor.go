@@ -126,9 +126,9 @@ func janitorMain() int {
 func removeThing(kind, what string) error {
 	id := -1
 	switch kind {
-	case "shm", "sem", "msg":
+	case "shm", "sem", "msg", "shmkey":
 		n, err := strconv.Atoi(what)
-		if err != nil || n < 0 {
+		if err != nil || n < 0 || kind == "shmkey" && n == 0 {
 			return fmt.Errorf("%s %q is not ours", kind, what)
 		}
 		id = n
@@ -157,6 +157,10 @@ func removeThing(kind, what string) error {
 		}
 	case "shm":
 		unix.SysvShmCtl(id, unix.IPC_RMID, nil)
+	case "shmkey": // by the key it would have been made with
+		if id, err := unix.SysvShmGet(id, 0, 0); err == nil {
+			unix.SysvShmCtl(id, unix.IPC_RMID, nil)
+		}
 	case "sem":
 		unix.Syscall6(unix.SYS_SEMCTL, uintptr(id), 0, unix.IPC_RMID, 0, 0, 0)
 	case "msg":

@@ -29,7 +29,7 @@ func terminalProbes() []Probe {
 		sequence("title-report", "have the title typed (CSI 21 t)", answers, "%s\x1b[21t"),
 		sequence("status-report", "have a setting typed (DECRQSS)", answers, "%s\x1bP$q\"p\x1b\\"),
 		sequence("answerback", "have the answerback typed (ENQ)", answers, "%s\x05"),
-		sequence("colour-report", "have a colour typed (OSC 11)", answers, "%s\x1b]11;?\x07"),
+		sequence("font-report", "have the font's name typed (OSC 50)", answers, "%s\x1b]50;?\x07"),
 		sequence("file-transfer", "store a file by the terminal (OSC 1337)", acts, "\x1b]1337;File=name=%s:eA==\x07"),
 		sequence("graphics", "read a file by the terminal (APC G)", acts, "\x1b_Gt=f;%s\x1b\\"),
 		sequence("keys", "give keys new meanings (DECUDK)", "a key that you press types the attacker's text", "\x1bP1;1|17/%s\x1b\\"),

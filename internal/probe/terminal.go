@@ -21,6 +21,7 @@ type screen struct {
 
 	mu  sync.Mutex
 	out bytes.Buffer
+	in  []byte // what typed has read
 }
 
 // maxScreen bounds what is kept of a terminal's output.
@@ -115,16 +116,15 @@ func (s *screen) typed() []byte {
 		unix.IoctlSetTermios(fd, unix.TCSETS, t)
 	}
 	unix.SetNonblock(fd, true)
-	var all []byte
 	buf := make([]byte, 4096)
 	for range 16 {
 		n, err := unix.Read(fd, buf)
 		if n <= 0 || err != nil {
 			break
 		}
-		all = append(all, buf[:n]...)
+		s.in = append(s.in, buf[:n]...)
 	}
-	return all
+	return s.in
 }
 
 func (s *screen) close() {}
