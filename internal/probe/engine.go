@@ -216,6 +216,15 @@ func (r *run) scene(ctx context.Context, scene string, at []int) error {
 	if _, _, e := unix.Syscall(unix.SYS_KEYCTL, unix.KEYCTL_JOIN_SESSION_KEYRING, 0, 0); e != 0 { // a new one, without a name
 		h.noKeys = e.Error()
 	}
+	noTTY := ""
+	if scene == sceneTTY {
+		if m, s, err := openPTY(); err != nil {
+			noTTY = "no terminals: " + err.Error()
+		} else {
+			m.Close()
+			s.Close()
+		}
+	}
 	var cases []*Case
 	var indices []int
 	for _, i := range at {
@@ -223,6 +232,10 @@ func (r *run) scene(ctx context.Context, scene string, at []int) error {
 			return err
 		}
 		c := newCase(h, r.o.Probes[i])
+		if noTTY != "" {
+			r.finish(i, c, Cannot, noTTY, 0)
+			continue
+		}
 		if c.Writes && r.o.ReadOnly {
 			r.finish(i, c, Cannot, "the mode is read-only", 0)
 			continue
@@ -234,7 +247,12 @@ func (r *run) scene(ctx context.Context, scene string, at []int) error {
 			}
 		}
 		if c.Plant != nil {
-			if err := c.Plant(c); err != nil {
+			err := c.Plant(c)
+			if why := missing(err); why != "" {
+				r.finish(i, c, Cannot, why, 0)
+				continue
+			}
+			if err != nil {
 				return fmt.Errorf("%s: %w", c.ID, err)
 			}
 		}
@@ -259,6 +277,17 @@ func (r *run) scene(ctx context.Context, scene string, at []int) error {
 		return s.twice(ctx)
 	}
 	return s.allAtOnce(ctx)
+}
+
+// missing says what the kernel lacks when a thing could not be planted for that; ""
+// for every other error, and for none.
+func missing(err error) string {
+	for _, e := range [...]unix.Errno{unix.ENOSYS, unix.EAFNOSUPPORT, unix.EPROTONOSUPPORT, unix.ESOCKTNOSUPPORT, unix.EADDRNOTAVAIL} {
+		if errors.Is(err, e) {
+			return "kernel feature missing: " + err.Error()
+		}
+	}
+	return ""
 }
 
 // request is how a case is handed to the program inside.
@@ -287,14 +316,13 @@ func (r *run) judge(i int, c *Case, rep *Report, took time.Duration, why string)
 		status, reason = Cannot, "program missing inside: "+rep.Lack
 	case rep.Ended == "crash":
 		status, reason = Unknown, "the probe itself failed: "+rep.Err
-	case rep.Ended == "signal" && rep.Signal != int(unix.SIGSYS) && rep.Signal != int(unix.SIGKILL):
-		status, reason = Unknown, fmt.Sprintf("it was ended by signal %d", rep.Signal)
 	case rep.Ended == "signal" && rep.Signal == int(unix.SIGSYS):
 		reason = "it was ended for the system call"
-	case rep.Ended != "done" && c.Judge == nil:
-		status, reason = Unknown, "it did not end in time, and only it could have told"
+	case rep.Ended == "signal":
+		status, reason = Unknown, fmt.Sprintf("it was ended by signal %d", rep.Signal)
 	case rep.Ended == "timeout":
-		reason = "nothing happened until its time was up"
+		// It may have been refused, or never have come to its attempt.
+		status, reason = Unknown, "it did not end in "+c.limit().String()
 	}
 	if c.Control {
 		switch status {
