@@ -153,8 +153,8 @@ func holdsAll(t *testing.T, program string, command func(World) []string, weaker
 		case Held, OK:
 		case Cannot:
 			t.Logf("%s cannot be shown here: %s", r.Probe.ID, r.Reason)
-		case Escaped:
-			if weaker && r.Probe.Weaker != "" {
+		case Escaped, Broken:
+			if weaker && (r.Probe.Weaker != "" || r.Probe.Severity == Resource) {
 				t.Logf("%s: %s, as the tier announces: %s", r.Probe.ID, r.Reason, r.Probe.Weaker)
 				break
 			}

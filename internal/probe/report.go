@@ -50,7 +50,9 @@ func (p *Proof) Fails(r *Result) bool {
 	switch r.Status {
 	case Escaped:
 		return slices.Contains(p.Gate, r.Probe.Severity) && !(p.Lenient && p.Announced(r))
-	case Unknown, Broken, Failed, "":
+	case Broken: // a tier may announce that a kind of work is not possible in it
+		return !(p.Lenient && p.Announced(r))
+	case Unknown, Failed, "":
 		return true
 	}
 	return false
