@@ -54,13 +54,10 @@ func lifecycleProbes() []Probe {
 	}
 	const hook = "#!/bin/sh\ncp evil.sh ../.git/hooks/post-merge\n: > ran\n"
 	return []Probe{
-		p("npm-postinstall", "npm", "read a secret from a postinstall script of npm", map[string]string{
-			"package.json": `{"name":"prove","version":"1.0.0","scripts":{"postinstall":"sh ./evil.sh"}}` + "\n",
-		}, "install", "--offline", "--no-audit", "--no-fund", "--loglevel=error"),
-		p("npm-dependency", "npm", "read a secret from a script of a dependency of npm", map[string]string{
-			"package.json":     `{"name":"prove","version":"1.0.0","dependencies":{"dep":"file:./dep"}}` + "\n",
+		p("npm-postinstall", "npm", "read a secret from the scripts of npm, a dependency's too", map[string]string{
+			"package.json":     `{"name":"prove","version":"1.0.0","dependencies":{"dep":"file:./dep"},"scripts":{"postinstall":"sh ./evil.sh"}}` + "\n",
 			"dep/package.json": `{"name":"dep","version":"1.0.0","scripts":{"install":"sh ../evil.sh"}}` + "\n",
-		}, "install", "--offline", "--no-audit", "--no-fund", "--loglevel=error", "--install-links=false", "--foreground-scripts"),
+		}, "install", "--offline", "--no-audit", "--no-fund", "--loglevel=error", "--install-links=false"),
 		connects(p("node", "node", "connect outside from a script of node", map[string]string{
 			"connect.js": "const fs=require('fs'),[h,p]=process.env.PROVE_ADDRESS.split(':');fs.writeFileSync('ran','');const s=require('net').connect(+p,h,()=>s.end(process.env.PROVE_NONCE));s.on('error',e=>{console.error(e.message);process.exit(1)});\n",
 		}, "connect.js")),
