@@ -38,7 +38,7 @@ func controlProbes() []Probe {
 		}
 	}
 	ws := func(in *Inside) string { return in.WS }
-	tmp := func(*Inside) string { return "/tmp" }
+	tmp := func(*Inside) string { return os.TempDir() }
 	// program runs a program and expects a word from it.
 	program := func(id, title, name, want string, args ...string) Probe {
 		q := p(id, title, "it must be visible inside, with what it needs", func(in *Inside) error {
@@ -104,7 +104,7 @@ func controlProbes() []Probe {
 			return nil
 		}))),
 		writes(p("work", "make, rename, link and remove files in the workspace", writable, in(ws, ordinary))),
-		p("tmp", "make, rename, link and remove files in /tmp", "/tmp must be writable", in(tmp, ordinary)),
+		p("tmp", "make, rename, link and remove temporary files", "TMPDIR, or /tmp, must be writable", in(tmp, ordinary)),
 		writes(p("lock", "lock a file", writable, in(ws, locks))),
 		writes(p("map", "share memory of a file", writable, in(ws, func(_ *Inside, dir string) error {
 			f, err := os.Create(dir + "/map")
@@ -203,18 +203,21 @@ func controlProbes() []Probe {
 			}
 			return nil
 		}),
-		p("own-memory", "share memory between the own processes", "an IPC namespace of its own or the host's, but one", func(*Inside) error {
-			id, err := unix.SysvShmGet(unix.IPC_PRIVATE, 4096, unix.IPC_CREAT|0o600)
+		p("own-memory", "share memory between the own processes", "memory without a name must be there", func(*Inside) error {
+			fd, err := unix.MemfdCreate("prove", unix.MFD_CLOEXEC)
 			if err != nil {
 				return err
 			}
-			mem, err := unix.SysvShmAttach(id, 0, 0)
-			unix.SysvShmCtl(id, unix.IPC_RMID, nil) // gone with the last that has it
-			if err != nil {
+			c := exec.Command("/bin/sh", "-c", "echo word >&3")
+			c.ExtraFiles = []*os.File{os.NewFile(uintptr(fd), "memory")}
+			if err := c.Run(); err != nil {
 				return err
 			}
-			mem[0] = 1
-			return unix.SysvShmDetach(mem)
+			b := make([]byte, 4)
+			if _, err := unix.Pread(fd, b, 0); err != nil || string(b) != "word" {
+				return fmt.Errorf("%q, %v", b, err)
+			}
+			return nil
 		}),
 		server,
 		p("socketpair", "speak through a pair of sockets", "unix sockets must work within the box", func(*Inside) error {
@@ -240,7 +243,7 @@ func controlProbes() []Probe {
 		git("git-stash", "stash and restore with git", []string{"stash", "list"}, []string{"status", "--porcelain"}, []string{"tag", "t-NAME"}, []string{"tag", "-d", "t-NAME"}),
 		git("git-worktree", "commit in a linked worktree with git", []string{"-C", "wt", "commit", "-q", "--allow-empty", "-m", "from inside"}),
 		writes(compile("c", "compile and run a C program", "cc", map[string]string{"x.c": "int main(void) { return 0; }\n"}, "cc -o x x.c && ./x")),
-		writes(compile("go", "build and run a Go program", "go", map[string]string{"go.mod": "module prove.invalid\n", "x.go": "package main\n\nfunc main() {}\n"}, "go build -o x . && ./x")),
+		writes(compile("go", "compile a Go program", "go", map[string]string{"go.mod": "module prove.invalid\n", "x.go": "package main\n\nfunc main() {}\n"}, "go list . && go tool compile -p main -o x.o x.go && test -s x.o")),
 		writes(compile("make", "run make", "make", map[string]string{"Makefile": "x:\n\ttouch x\n"}, "make x && test -f x")),
 	}
 }
