@@ -60,6 +60,9 @@ type Probe struct {
 	Limit  time.Duration // for the attack; 0 is attackLimit
 }
 
+// announced says by which word a tier announces that it does not hold a probe.
+func (p Probe) announced(word string) Probe { p.Weaker = word; return p }
+
 // Category is the part of the id in front of the dot.
 func (p *Probe) Category() string {
 	category, _, _ := strings.Cut(p.ID, ".")

@@ -219,6 +219,30 @@ func controlProbes() []Probe {
 			}
 			return nil
 		}),
+		p("terminal", "make a terminal", "/dev/ptmx must be there inside", func(*Inside) error {
+			m, err := unix.Open("/dev/ptmx", unix.O_RDWR|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
+			if err != nil {
+				return err
+			}
+			defer unix.Close(m)
+			if err := unix.IoctlSetPointerInt(m, unix.TIOCSPTLCK, 0); err != nil {
+				return err
+			}
+			// As openpty of the C library does it.
+			s, _, e := unix.Syscall(unix.SYS_IOCTL, uintptr(m), unix.TIOCGPTPEER, unix.O_RDWR|unix.O_NOCTTY|unix.O_CLOEXEC)
+			if e != 0 {
+				return e
+			}
+			defer unix.Close(int(s))
+			if _, err := unix.Write(int(s), []byte("word")); err != nil {
+				return err
+			}
+			b := make([]byte, 8)
+			if n, err := unix.Read(m, b); err != nil || string(b[:n]) != "word" {
+				return fmt.Errorf("%q, %v", b, err)
+			}
+			return nil
+		}),
 		server,
 		p("socketpair", "speak through a pair of sockets", "unix sockets must work within the box", func(*Inside) error {
 			fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)

@@ -136,7 +136,7 @@ func ipcProbes() []Probe {
 			err := c.Key()
 			c.Token = c.Args["key"]
 			return err
-		}, needKeys, func(in *Inside) error { return lootKeys(in) }, cameOut),
+		}, needKeys, func(in *Inside) error { return lootKeys(in) }, cameOut).announced("names of your keys"),
 		p("add-key", "add a key to the session keyring", keys, func(c *Case) error {
 			c.Args["key"] = "bailey-prove:" + random(8)
 			return nil

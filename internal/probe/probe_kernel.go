@@ -66,7 +66,6 @@ func callProbes() []Probe {
 		call("vm-writev", "write to another process (process_vm_writev)", others, unix.SYS_PROCESS_VM_WRITEV, 0, 0, 0, 0, 0, 1),
 		call("process-madvise", "advise about another process's memory (process_madvise)", others, unix.SYS_PROCESS_MADVISE, bad, nowhere, 1, 0, 0),
 		call("kcmp", "compare processes (kcmp)", "it tells kernel addresses apart", unix.SYS_KCMP, uintptr(os.Getpid()), uintptr(os.Getpid()), 99, 0, 0),
-		call("move-mount", "move mounts (move_mount)", surface, unix.SYS_MOVE_MOUNT, bad, nowhere, bad, nowhere, 1<<30),
 		call("open-tree", "clone mounts (open_tree)", surface, unix.SYS_OPEN_TREE, bad, nowhere, 1<<30),
 		call("fsconfig", "configure a file system (fsconfig)", surface, unix.SYS_FSCONFIG, bad, 0, 0, 0, 0),
 		call("unknown", "make a system call that does not exist yet", "what is new tomorrow nobody has looked at today", 600),

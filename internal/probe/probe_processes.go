@@ -206,7 +206,7 @@ func tuneProbes() []Probe {
 		n, _, e := unix.RawSyscall(nr, a, b, 0)
 		return fmt.Sprintf("priority %d %d", n, e)
 	}
-	affinity := p("affinity", "bind a process outside to one processor", "", func(pid int) string {
+	affinity := p("affinity", "bind a process outside to one processor", "niced", func(pid int) string {
 		var set unix.CPUSet
 		unix.SchedGetaffinity(pid, &set)
 		return fmt.Sprintf("%d processors", set.Count())
@@ -244,9 +244,9 @@ func tuneProbes() []Probe {
 			l.Cur = 17
 			return unix.Prlimit(pid, unix.RLIMIT_NOFILE, &l, nil)
 		}),
-		p("nice", "lower the priority of a process outside", "", func(pid int) string { return prio(unix.SYS_GETPRIORITY, unix.PRIO_PROCESS, uintptr(pid)) },
+		p("nice", "lower the priority of a process outside", "niced", func(pid int) string { return prio(unix.SYS_GETPRIORITY, unix.PRIO_PROCESS, uintptr(pid)) },
 			func(pid int) error { return unix.Setpriority(unix.PRIO_PROCESS, pid, 7) }),
-		p("scheduler", "change the scheduling of a process outside", "", func(pid int) string {
+		p("scheduler", "change the scheduling of a process outside", "niced", func(pid int) string {
 			n, _, e := unix.RawSyscall(unix.SYS_SCHED_GETSCHEDULER, uintptr(pid), 0, 0)
 			return fmt.Sprintf("scheduler %d %d", n, e)
 		}, func(pid int) error {
@@ -255,7 +255,7 @@ func tuneProbes() []Probe {
 			_, _, e := unix.RawSyscall(unix.SYS_SCHED_SETSCHEDULER, uintptr(pid), batch, uintptr(unsafe.Pointer(&param)))
 			return errno(e)
 		}),
-		p("ioprio", "lower the disk priority of a process outside", "", func(pid int) string { return prio(unix.SYS_IOPRIO_GET, 1, uintptr(pid)) }, func(pid int) error {
+		p("ioprio", "lower the disk priority of a process outside", "niced", func(pid int) string { return prio(unix.SYS_IOPRIO_GET, 1, uintptr(pid)) }, func(pid int) error {
 			const idle = 3 << 13 // IOPRIO_CLASS_IDLE
 			_, _, e := unix.RawSyscall(unix.SYS_IOPRIO_SET, 1, uintptr(pid), idle)
 			return errno(e)
@@ -316,7 +316,7 @@ func seeProbes() []Probe {
 			_, _, e := unix.RawSyscall6(unix.SYS_MOVE_PAGES, uintptr(pid), 0, 0, 0, 0, 0)
 			return errno(e)
 		}),
-		call("pidfd-open", "hold a process outside by a descriptor", "your other processes", func(pid int) error {
+		call("pidfd-open", "hold a process outside by a descriptor", "held by number", func(pid int) error {
 			fd, err := unix.PidfdOpen(pid, 0)
 			unix.Close(fd)
 			return err

@@ -87,7 +87,7 @@ func socketProbes() []Probe {
 			defer unix.Close(dir)
 			return stream(in, fmt.Sprintf("/proc/self/fd/%d/%s", dir, filepath.Base(in.Args["address"])))
 		}).withVictim(),
-		{ID: "sockets.squat", Severity: Boundary, Title: "listen on an abstract name that a program outside connects to", Why: "a program outside that looks for its server finds the box", Wall: abstract, Fix: fixFull,
+		{ID: "sockets.squat", Severity: Boundary, Title: "listen on an abstract name that a program outside connects to", Why: "a program outside that looks for its server finds the box", Wall: abstract, Fix: fixFull, Weaker: "abstract unix socket",
 			Plant: func(c *Case) error {
 				c.Args["name"] = "@bailey-prove-" + random(8)
 				c.called = make(chan struct{})

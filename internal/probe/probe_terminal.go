@@ -144,7 +144,7 @@ func ioctlProbe(id, title string, req uint64) Probe {
 
 // otherTerminal writes to a terminal outside that has nothing to do with the box.
 func otherTerminal() Probe {
-	return Probe{ID: "terminal.other", Severity: Boundary, Title: "write to another terminal of yours", Why: "what appears there you believe, and sequences act there", Wall: "a /dev/pts of its own, Landlock", Fix: "do not run in mode danger-full-access",
+	return Probe{ID: "terminal.other", Severity: Boundary, Title: "write to another terminal of yours", Why: "what appears there you believe, and sequences act there", Wall: "a /dev/pts of its own, Landlock", Fix: "do not run in mode danger-full-access", Weaker: "terminals of yours",
 		Plant: func(c *Case) error {
 			m, s, err := openPTY()
 			if err != nil {
