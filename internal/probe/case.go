@@ -23,6 +23,7 @@ type Case struct {
 	Nonce string            // handed to the attack
 	Args  map[string]string // handed to the attack
 
+	judged  bool
 	reads   bool // what is attacked is a secret that would be read
 	watched []watched
 	victim  *victim
@@ -65,6 +66,14 @@ func (c *Case) Absent(path string) error {
 
 // Watch remembers how a path is; touched says when it is not so any more.
 func (c *Case) Watch(path string) { c.watched = append(c.watched, watched{path, look(path)}) }
+
+// lookAgain remembers how the watched paths are now: what an earlier probe did to
+// the workspace, and what put it back, is not this one's doing.
+func (c *Case) lookAgain() {
+	for i := range c.watched {
+		c.watched[i].was = look(c.watched[i].path)
+	}
+}
 
 // Mark is a file outside that only code which runs outside can make.
 func (c *Case) Mark() string { return filepath.Join(c.Base, "mark", c.Nonce) }
