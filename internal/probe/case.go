@@ -23,6 +23,7 @@ type Case struct {
 	Nonce string            // handed to the attack
 	Args  map[string]string // handed to the attack
 
+	judged  bool
 	reads   bool // what is attacked is a secret that would be read
 	watched []watched
 	victim  *victim

@@ -269,6 +269,7 @@ func (r *run) scene(ctx context.Context, scene string, at []int) error {
 	if err := h.keep(); err != nil {
 		return fmt.Errorf("keep the workspace: %w", err)
 	}
+	h.cases = cases
 	s := &stage{run: r, host: h, name: scene, cases: cases, indices: indices}
 	switch scene {
 	case sceneMain, sceneSlow:
@@ -345,6 +346,7 @@ func (r *run) judge(i int, c *Case, rep *Report, took time.Duration, why string)
 			status = Failed
 		}
 	}
+	c.judged = true
 	if happened {
 		if c.Undo != nil {
 			c.Undo(c)

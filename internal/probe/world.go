@@ -33,6 +33,7 @@ type host struct {
 	secretEnv []string // variables with secrets, in the sandbox's environment
 	noKeys    string   // why there is no session keyring
 	victims   []*victim
+	cases     []*Case
 
 	mu        sync.Mutex
 	listeners map[string]*listener
@@ -172,7 +173,15 @@ func (h *host) keep() error {
 
 // restore puts the workspace back as it was planted.
 func (h *host) restore() error {
-	return syncTree(h.pristin, h.WS, "tools")
+	if err := syncTree(h.pristin, h.WS, "tools"); err != nil {
+		return err
+	}
+	for _, c := range h.cases {
+		if !c.judged {
+			c.lookAgain()
+		}
+	}
+	return nil
 }
 
 // close lets go of what the world holds in this process; the janitor does the rest.
