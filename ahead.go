@@ -23,7 +23,7 @@ func (a *ahead) prepare(cfg Config) (*Plan, error) {
 	if likely && uid != 0 && uid == os.Geteuid() {
 		a.begin(plan.Identity{UID: uid, GID: gid, HostUID: uid, HostGID: gid})
 	}
-	facts, err := layers.Look(cfg.Dir)
+	facts, err := layers.Look(cfg.Dir, cfg.Home)
 	if err != nil {
 		return nil, err
 	}

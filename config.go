@@ -66,6 +66,11 @@ type Config struct {
 	// or bailey.toml, below the home directory.
 	Dir string
 
+	// Home is taken for the caller's home directory, in place of what the user
+	// database says: for boxes over a scratch home, as bailey prove makes them. ""
+	// is right for all others.
+	Home string
+
 	Mode     Mode     // "" is what the policy files say, else WorkspaceWrite
 	MinTier  Tier     // "" is what the policy files say, else TierFull
 	Profiles []string // profiles to use besides those the project switches on

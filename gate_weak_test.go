@@ -17,7 +17,7 @@ import (
 // weak runs a script in tier landlock.
 func (s *site) weak(t *testing.T, cfg Config, script string) string {
 	t.Helper()
-	facts, err := layers.Look(cfg.Dir)
+	facts, err := layers.Look(cfg.Dir, cfg.Home)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -37,7 +37,7 @@ type ListedRule = permission.Listed
 // profiles below it: no file of the user, the project or the machine's owner
 // counts. Dir is as in Config.
 func LoadPolicyFile(dir, file string) (*Policy, error) {
-	facts, err := layers.Collect(dir)
+	facts, err := layers.Collect(dir, "")
 	if err != nil {
 		return nil, err
 	}

@@ -21,7 +21,7 @@ type Finding = policy.Finding
 // LoadPolicy makes the effective policy, without looking at what this machine can
 // hold.
 func LoadPolicy(cfg Config) (*Policy, error) {
-	facts, err := layers.Collect(cfg.Dir)
+	facts, err := layers.Collect(cfg.Dir, cfg.Home)
 	if err != nil {
 		return nil, err
 	}

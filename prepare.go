@@ -25,7 +25,7 @@ type Plan struct {
 // Prepare makes a plan. It reads the policy files and looks at the machine. What
 // the kernel offers is tried out once per boot, and kept in the cache directory.
 func Prepare(cfg Config) (*Plan, error) {
-	facts, err := layers.Look(cfg.Dir)
+	facts, err := layers.Look(cfg.Dir, cfg.Home)
 	if err != nil {
 		return nil, err
 	}

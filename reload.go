@@ -41,7 +41,7 @@ func (b *Box) reload(why string) (Reloaded, error) {
 	}
 	b.network.reloading.Lock()
 	defer b.network.reloading.Unlock()
-	facts, err := layers.Look(b.plan.config.Dir)
+	facts, err := layers.Look(b.plan.config.Dir, b.plan.config.Home)
 	if err != nil {
 		return Reloaded{}, err
 	}
@@ -272,7 +272,7 @@ func (c *control) watch() {
 
 // Sessions are the running sessions of this user whose policy can change.
 func Sessions() ([]string, error) {
-	facts, err := layers.Look("")
+	facts, err := layers.Look("", "")
 	if err != nil {
 		return nil, err
 	}
@@ -286,7 +286,7 @@ func ReloadSession(session string) (Reloaded, error) {
 	if strings.ContainsAny(session, "/\x00") || session == "" {
 		return Reloaded{}, &ReloadError{Session: session, What: "there is no such session"}
 	}
-	facts, err := layers.Look("")
+	facts, err := layers.Look("", "")
 	if err != nil {
 		return Reloaded{}, err
 	}

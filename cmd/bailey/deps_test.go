@@ -19,13 +19,13 @@ var allowed = strings.Fields(`
 	bufio bytes cmp context crypto crypto/cipher crypto/fips140 crypto/sha256 crypto/subtle embed encoding encoding/base64 encoding/binary encoding/hex encoding/json
 	errors fmt hash hash/fnv io io/fs io/ioutil iter maps math math/bits math/big math/rand math/rand/v2 os os/exec os/signal path path/filepath
 	reflect runtime runtime/debug slices sort strconv strings sync sync/atomic syscall time unicode unicode/utf16 unicode/utf8 unique unsafe weak
-	structs
+	structs net/netip
 	github.com/bailey-run/bailey github.com/bailey-run/bailey/cmd/bailey
 	github.com/bailey-run/bailey/internal/audit github.com/bailey-run/bailey/internal/host github.com/bailey-run/bailey/internal/layers
 	github.com/bailey-run/bailey/internal/linux github.com/bailey-run/bailey/internal/name github.com/bailey-run/bailey/internal/plan
 	github.com/bailey-run/bailey/internal/policy github.com/bailey-run/bailey/internal/seccomp github.com/bailey-run/bailey/internal/terminal
 	github.com/bailey-run/bailey/internal/trust
-	github.com/bailey-run/bailey/internal/attempt github.com/bailey-run/bailey/internal/expect github.com/bailey-run/bailey/internal/junit
+	github.com/bailey-run/bailey/internal/attempt github.com/bailey-run/bailey/internal/expect github.com/bailey-run/bailey/internal/junit github.com/bailey-run/bailey/internal/probe
 	github.com/bmatcuk/doublestar/v4
 	github.com/pelletier/go-toml/v2/unstable github.com/pelletier/go-toml/v2/internal/characters github.com/pelletier/go-toml/v2/internal/parserbridge
 	mvdan.cc/sh/v3/syntax mvdan.cc/sh/v3/fileutil text/tabwriter regexp regexp/syntax

@@ -11,6 +11,11 @@ func main() { os.Exit(realMain(os.Args[1:])) }
 // realMain runs bailey with args and returns its exit code.
 func realMain(args []string) int {
 	a := &app{in: os.Stdin, out: os.Stdout, err: os.Stderr}
+	if len(args) > 0 && strings.HasPrefix(args[0], "prove-") {
+		if code, is := hidden(a, args); is {
+			return code
+		}
+	}
 	return a.code(a.dispatch(args))
 }
 

@@ -29,8 +29,12 @@ func (a *app) runFlags(o *runOptions) []*flag {
 	), a.messageFlags()...)
 }
 
-func runVerb(a *app) *verb {
+func runVerb(a *app) *verb { return runVerbAt(a, "") }
+
+// runVerbAt is run with another home directory.
+func runVerbAt(a *app, home string) *verb {
 	o := &runOptions{}
+	o.config.Home = home
 	return &verb{
 		name: "run", args: "[flags] [--] CMD [ARG…]", words: "command",
 		short: "run a command inside walls",

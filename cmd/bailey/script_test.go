@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/bailey-run/bailey"
@@ -13,6 +14,9 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	if len(os.Args) > 1 && strings.HasPrefix(os.Args[1], "prove-") {
+		os.Exit(realMain(os.Args[1:])) // prove runs its own program, whatever it is called
+	}
 	testscript.Main(m, map[string]func(){
 		"bailey": func() { os.Exit(realMain(os.Args[1:])) },
 		// weak runs a command on a machine without user namespaces.

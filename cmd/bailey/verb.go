@@ -53,6 +53,7 @@ func verbs() []entry {
 		{"trust", trustVerb},
 		{"secret", secretVerb},
 		{"doctor", doctorVerb},
+		{"prove", proveVerb},
 		{"version", versionVerb},
 		{"completion", completionVerb},
 		{"man", manVerb},

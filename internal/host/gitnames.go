@@ -17,7 +17,8 @@ const maxIncludes = 10
 // They are as good as the configuration itself.
 func (h *host) gitNames(f *plan.Facts) {
 	root := f.Workspace.Root
-	n := gitNamer{h: h, f: f, seen: map[string]bool{}}
+	n := gitNamer{h: h, f: f, base: root, seen: map[string]bool{}}
+	h.nestedNames(&n)
 	dirs := f.Workspace.GitDirs
 	if h.lstat(path.Join(root, ".git")).ok {
 		dirs = append(slices.Clip(dirs), path.Join(root, ".git"))
@@ -34,9 +35,40 @@ func (h *host) gitNames(f *plan.Facts) {
 	}
 }
 
+// nestedNames does the same for repositories and submodules that lie directly
+// below the workspace. Deeper ones are not looked for: a run must not wait until a
+// whole tree has been read.
+func (h *host) nestedNames(n *gitNamer) {
+	root := n.f.Workspace.Root
+	for _, name := range n.f.Workspace.Names {
+		dir := path.Join(root, name)
+		git := path.Join(dir, ".git")
+		st := h.lstat(git)
+		if name == ".git" || !st.ok {
+			continue
+		}
+		if st.mode&syscall.S_IFMT == syscall.S_IFREG {
+			to, err := h.pointer(git, "gitdir: ")
+			if err != nil {
+				continue
+			}
+			real, ok := h.follow(dir, to)
+			if !ok || !within(real, root) {
+				continue
+			}
+			git = real
+		}
+		n.base = dir
+		n.file(path.Join(git, "config"), maxIncludes)
+		n.file(path.Join(git, "config.worktree"), maxIncludes)
+	}
+	n.base = root
+}
+
 type gitNamer struct {
 	h    *host
 	f    *plan.Facts
+	base string // where relative names begin: the top of a work tree
 	seen map[string]bool
 }
 
@@ -52,9 +84,8 @@ func (n *gitNamer) file(name string, depth int) {
 
 // content looks at a configuration that lies in dir.
 func (n *gitNamer) content(content, dir string, depth int) {
-	root := n.f.Workspace.Root
 	for _, g := range plan.GitNames(content) {
-		from := root
+		from := n.base
 		if g.Include {
 			from = dir
 		}

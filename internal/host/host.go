@@ -12,6 +12,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"syscall"
 
 	"github.com/bailey-run/bailey/internal/plan"
 	"github.com/bailey-run/bailey/internal/policy"
@@ -20,6 +21,7 @@ import (
 // Options are what Collect starts from. The zero value means this process.
 type Options struct {
 	Dir    string   // where the box starts; "": the current directory
+	Home   string   // taken for the caller's home directory; "": what the user database says
 	Env    []string // the caller's environment; nil: this process's
 	Kernel plan.Kernel
 
@@ -48,6 +50,13 @@ func Collect(opt Options) (*plan.Facts, error) {
 	me, err := users.byID(users.self, env)
 	if err != nil {
 		return nil, err
+	}
+	if opt.Home != "" {
+		e, exists := h.stat(opt.Home)
+		if !path.IsAbs(opt.Home) || !exists || e.mode&syscall.S_IFMT != syscall.S_IFDIR || e.uid != me.UID {
+			return nil, fmt.Errorf("use %s as the home directory: not a directory of user %d", plan.Show(opt.Home), me.UID)
+		}
+		me.Named, me.Home = path.Clean(opt.Home), h.real(opt.Home)
 	}
 	f.UID, f.GID, f.User, f.Home = me.UID, me.GID, me.Name, me.Home
 	if v := lookup(env, "HOME"); v != "" && v != me.Home && v != me.Named && h.real(v) != me.Home {

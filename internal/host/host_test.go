@@ -390,6 +390,11 @@ func TestGitNames(t *testing.T) {
 [diff "z"]
 	textconv = /usr/bin/cat
 `)
+	// A nested repository, and a submodule.
+	write(t, dir+"/nested/.git/config", "[core]\n\thooksPath = checks\n[include]\n\tpath = ../more.inc\n")
+	write(t, dir+"/sub/.git", "gitdir: ../.git/modules/sub\n")
+	write(t, dir+"/.git/modules/sub/config", "[filter \"s\"]\n\tclean = ./sub.sh\n")
+	write(t, dir+"/away/.git", "gitdir: /nonexistent/x\n")
 	f := collect(t, dir)
 	f.Files = map[string]string{}
 	h := newHost()
@@ -399,7 +404,7 @@ func TestGitNames(t *testing.T) {
 		got = append(got, strings.TrimPrefix(p, dir+"/"))
 	}
 	slices.Sort(got)
-	want := []string{"clean.py", "shared.inc", "t/hooks", "tools/hooks", "tools/late.sh", "tools/smudge.sh"}
+	want := []string{"clean.py", "nested/checks", "nested/more.inc", "shared.inc", "sub/sub.sh", "t/hooks", "tools/hooks", "tools/late.sh", "tools/smudge.sh"}
 	if !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)
 	}

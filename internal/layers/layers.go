@@ -21,9 +21,10 @@ import (
 )
 
 // Look finds out about the machine and about the place where a box starts ("" is
-// the current directory): all but the paths that depend on the policy.
-func Look(dir string) (*plan.Facts, error) {
-	facts, err := Collect(dir)
+// the current directory): all but the paths that depend on the policy. home is
+// taken for the caller's home directory; "" is that of the user database.
+func Look(dir, home string) (*plan.Facts, error) {
+	facts, err := Collect(dir, home)
 	if err != nil {
 		return nil, err
 	}
@@ -32,11 +33,11 @@ func Look(dir string) (*plan.Facts, error) {
 }
 
 // Collect is Look without the kernel, which a policy does not depend on.
-func Collect(dir string) (*plan.Facts, error) {
+func Collect(dir, home string) (*plan.Facts, error) {
 	if strings.IndexByte(dir, 0) >= 0 {
 		return nil, fmt.Errorf("start in %s: %w", plan.Show(dir), fs.ErrInvalid)
 	}
-	return host.Collect(host.Options{Dir: dir})
+	return host.Collect(host.Options{Dir: dir, Home: home})
 }
 
 // kernel asks the kernel once for all projects of a person. Root, working for
@@ -192,7 +193,7 @@ func (t *lazyStore) trusted(path string, content []byte) bool {
 // SecretsDir is where bailey keeps the person's secrets, as far as they are not in
 // the keyring of the operating system.
 func SecretsDir() (string, error) {
-	facts, err := Collect("")
+	facts, err := Collect("", "")
 	if err != nil {
 		return "", err
 	}
@@ -212,7 +213,7 @@ type Project struct {
 
 // FindProject finds the project's policy files.
 func FindProject(dir string) (*Project, error) {
-	facts, err := Collect(dir)
+	facts, err := Collect(dir, "")
 	if err != nil {
 		return nil, err
 	}

@@ -47,7 +47,7 @@ func TestRead(t *testing.T) {
 
 func TestLookRefuses(t *testing.T) {
 	for _, dir := range []string{filepath.Join(t.TempDir(), "missing"), "a\x00b", "/dev/null"} {
-		if _, err := Look(dir); err == nil {
+		if _, err := Look(dir, ""); err == nil {
 			t.Errorf("%q was accepted", dir)
 		}
 	}

@@ -83,6 +83,8 @@ func (c *compiler) weakRules(private string) {
 			add(p, Devices)
 		}
 	}
+	// Other terminals of the person are in /dev/pts too, and Landlock cannot tell them
+	// from one that the box makes: that is announced.
 	for _, p := range [...]string{"/dev/pts", "/dev/ptmx"} {
 		if c.f.path(p).Exists {
 			add(p, Devices)
@@ -187,12 +189,16 @@ func (c *compiler) weaker() {
 		network = "only programs that use a proxy (http_proxy, all_proxy) reach the network, name resolution is the proxy's alone, and programs inside cannot talk over loopback"
 	}
 	w := []string{
-		"whether a file of the host exists, its size and its owner can be asked for by full path, though nothing in it can be read and no directory listed",
-		"/proc lists your other processes with their command lines; their memory and environment stay closed",
+		"whether a file of the host exists, its size and its owner can be asked for by full path, and a directory watched for the names that change in it, though nothing can be read and no directory listed",
+		"/proc lists your other processes with their command lines, the names of your keys, and the machine's network interfaces and connections; memory and environment stay closed",
+		"your other processes can be held by number, niced and bound to processors, though not signalled",
+		"the box can answer a program outside that connects to an abstract unix socket",
 		"protected names and denied patterns are held by the name broker alone, without read-only mounts",
 		"chmod, chown, timestamps and extended attributes are held by the name broker alone",
 		"processes that leave the command's session are found and ended by bailey, not by the kernel",
 		"downloads in the host's package caches can be used and not added to",
+		"other terminals of yours in /dev/pts can be opened, read and written to",
+		"/tmp and /dev/shm have no bound of their own: they fill the host's disk and memory",
 		network,
 	}
 	if c.pl.Mode == policy.ReadOnly {

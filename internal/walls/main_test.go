@@ -21,6 +21,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/bailey-run/bailey/internal/nouserns"
 )
 
 // program is bailey, the program under test, bin the directory with a copy of this test,
@@ -408,7 +410,7 @@ func attackMain(verb string, args []string) int {
 	fail := func(err error) int { fmt.Println(err); return 1 }
 	switch verb {
 	case "walls-nouserns":
-		if err := forbidUserns(); err != nil {
+		if err := nouserns.Forbid(); err != nil {
 			return fail(err)
 		}
 		return fail(syscall.Exec(args[0], args, os.Environ()))

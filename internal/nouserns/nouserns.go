@@ -1,6 +1,9 @@
 //go:build linux
 
-package walls
+// Package nouserns lets tests of the tier landlock run anywhere: it takes user
+// namespaces away from a process and all that it starts, without a change to the
+// machine.
+package nouserns
 
 import (
 	"runtime"
@@ -9,9 +12,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// forbidUserns loads a filter that refuses new user namespaces, as a container's
-// does, without a change to the machine. clone3 hides its flags: it gets ENOSYS.
-func forbidUserns() error {
+// Forbid loads a filter that refuses new user namespaces, as a container's does,
+// into all threads. clone3 hides its flags: it gets ENOSYS.
+func Forbid() error {
 	runtime.LockOSThread()
 	const ret, jeq, jset, ld = unix.BPF_RET | unix.BPF_K, unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, unix.BPF_JMP | unix.BPF_JSET | unix.BPF_K, unix.BPF_LD | unix.BPF_W | unix.BPF_ABS
 	prog := []unix.SockFilter{

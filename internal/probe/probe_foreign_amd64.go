@@ -1,0 +1,65 @@
+//go:build linux
+
+package probe
+
+import (
+	"fmt"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// foreign are probes for system call tables and calls that only amd64 has.
+func foreign(p func(id, title, why string, attack func(*Inside) error) Probe) []Probe {
+	const why = "a filter that looks at one table of system calls says nothing about another"
+	// Machines without the table end the process or say ENOSYS: the host tries it in
+	// a process of its own first.
+	here := func(q Probe) Probe {
+		q.Needs = func(c *Case) string {
+			if r := runOne(c.Bin, &request{ID: c.ID, Nonce: c.Nonce, World: c.World, Limit: attackLimit.Milliseconds()}); !r.Claimed {
+				return "kernel feature missing: " + q.Title
+			}
+			return ""
+		}
+		return q
+	}
+	call := func(id, title, why string, nr uintptr, args ...uintptr) Probe {
+		q := p(id, title, why, func(*Inside) error { return rawCall(nr, args...) })
+		q.Needs = needCall(nr, title, args...)
+		return q
+	}
+	ldt := make([]byte, 16)
+	return []Probe{
+		here(p("int80", "make 32-bit system calls (int 0x80)", why, int80)),
+		here(p("x32", "make x32 system calls", why, func(*Inside) error {
+			_, _, e := unix.RawSyscall(0x40000000|unix.SYS_GETPID, 0, 0, 0)
+			return errno(e)
+		})),
+		call("iopl", "reach the machine's ports (iopl)", "devices can be told anything", unix.SYS_IOPL, 4),
+		call("ioperm", "reach the machine's ports (ioperm)", "devices can be told anything", unix.SYS_IOPERM, 1<<20, 1<<20, 1),
+		p("modify-ldt", "change the segment table (modify_ldt)", "its errors have been a way out before", func(*Inside) error {
+			return rawCall(unix.SYS_MODIFY_LDT, 0, uintptr(unsafe.Pointer(&ldt[0])), uintptr(len(ldt)))
+		}),
+	}
+}
+
+// int80 asks for the process number through the 32-bit entry.
+func int80(*Inside) error {
+	const at32 = unix.MAP_32BIT
+	page, err := unix.Mmap(-1, 0, 4096, unix.PROT_READ|unix.PROT_WRITE|unix.PROT_EXEC, unix.MAP_PRIVATE|unix.MAP_ANON|at32)
+	if err != nil {
+		return err
+	}
+	result := (*uint32)(unsafe.Pointer(&page[2048]))
+	// mov eax, 20 (getpid of i386); int 0x80; movabs [result], eax; ret
+	code := []byte{0xb8, 20, 0, 0, 0, 0xcd, 0x80, 0xa3}
+	code = append(code, (*[8]byte)(unsafe.Pointer(&result))[:]...)
+	copy(page, append(code, 0xc3))
+	entry := &page[0]
+	f := unsafe.Pointer(&entry)
+	(*(*func())(unsafe.Pointer(&f)))()
+	if n := int32(*result); n <= 0 {
+		return fmt.Errorf("int 0x80: %w", unix.Errno(-n))
+	}
+	return nil
+}

@@ -1,0 +1,58 @@
+//go:build linux
+
+package probe
+
+import (
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+)
+
+// SelectError is a word that names no probe.
+type SelectError struct {
+	Word    string
+	Nearest string // "" for none
+}
+
+// Error prints it.
+func (e *SelectError) Error() string { return "unknown probe or category " + fmt.Sprintf("%q", e.Word) }
+
+// Select chooses probes by ids, categories and globs over ids. With only, those and
+// the controls; nothing in skip is taken.
+func Select(all []Probe, only, skip []string, nearest func(string, []string) string) ([]Probe, error) {
+	for _, word := range slices.Concat(only, skip) {
+		if !slices.ContainsFunc(all, func(p Probe) bool { return matches(word, &p) }) {
+			names := Categories()
+			for i := range all {
+				names = append(names, all[i].ID)
+			}
+			return nil, &SelectError{word, nearest(word, names)}
+		}
+	}
+	var out []Probe
+	any := false
+	for i := range all {
+		p := &all[i]
+		in := func(list []string) bool {
+			return slices.ContainsFunc(list, func(w string) bool { return matches(w, p) })
+		}
+		if in(skip) || len(only) > 0 && !p.Control && !in(only) {
+			continue
+		}
+		any = any || !p.Control || in(only)
+		out = append(out, *p)
+	}
+	if !any {
+		return nil, ErrNothing
+	}
+	return out, nil
+}
+
+func matches(word string, p *Probe) bool {
+	if word == p.ID || word == p.Category() {
+		return true
+	}
+	ok, err := path.Match(word, p.ID)
+	return err == nil && ok && strings.ContainsAny(word, "*?[")
+}
