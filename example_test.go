@@ -134,3 +134,22 @@ func ExampleConfig_events() {
 	fmt.Println(strings.Join(types, " "))
 	// Output: session.start exec exit session.end
 }
+
+// What a box may do can be asked without opening one.
+func ExamplePlan_Decide() {
+	dir, remove := project()
+	defer remove()
+	plan, err := bailey.Prepare(bailey.Config{Dir: dir})
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, question := range [][]string{{"write", "main.go"}, {"write", ".git/hooks/pre-commit"}, {"exec", "env", "-i"}, {"env", "AWS_SECRET_ACCESS_KEY"}} {
+		d := plan.Decide(question[0], question[1:]...)
+		fmt.Println(d.Verdict, d.Op, d.Target)
+	}
+	// Output:
+	// allow write main.go
+	// deny write .git/hooks/pre-commit
+	// allow exec env -i
+	// deny env AWS_SECRET_ACCESS_KEY
+}

@@ -76,6 +76,9 @@ func (p *Plan) Hash() string { return p.Policy().Hash() }
 // Dir is the directory a command starts in, as seen inside.
 func (p *Plan) Dir() string { return p.plan.Dir }
 
+// Workspace is the root of the project around Dir.
+func (p *Plan) Workspace() string { return p.facts.Workspace.Root }
+
 // Text prints the plan for people, down to each mount and rule.
 func (p *Plan) Text() string { return p.plan.Text() }
 
@@ -99,13 +102,17 @@ func environ(pl *plan.Plan) []string {
 // Explain says what the box may do with a path, as seen inside; a relative one is
 // taken from Dir, and ~ is the caller's home directory.
 func (p *Plan) Explain(name string) Explanation {
-	if rest, ok := strings.CutPrefix(name, "~/"); ok || name == "~" {
+	return plan.Explain(p.policy, p.plan, p.Resolve(name))
+}
+
+// Resolve is the absolute path that a person means, as [Plan.Explain] takes it.
+func (p *Plan) Resolve(name string) string {
+	if name == "~" {
+		name = p.facts.Home
+	} else if rest, ok := strings.CutPrefix(name, "~/"); ok {
 		name = path.Join(p.facts.Home, rest)
-		if name == "~" {
-			name = p.facts.Home
-		}
 	}
-	return plan.Explain(p.policy, p.plan, p.dir(name))
+	return p.dir(name)
 }
 
 // dir makes a path inside absolute.

@@ -15,6 +15,8 @@ import (
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
 		"bailey": func() { os.Exit(realMain(os.Args[1:])) },
+		// weak runs a command on a machine without user namespaces.
+		"weak": func() { weak(os.Args[1:]) },
 		// code runs a command and prints its exit code, so that scripts can tell
 		// one failure from another.
 		"code": func() {

@@ -46,6 +46,7 @@ func verbs() []entry {
 		{"shell", shellVerb},
 		{"plan", planVerb},
 		{"why", whyVerb},
+		{"test", testVerb},
 		{"policy", policyVerb},
 		{"trust", trustVerb},
 		{"doctor", doctorVerb},

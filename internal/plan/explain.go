@@ -16,15 +16,54 @@ type Explanation struct {
 	Read  bool          `json:"read"`
 	Write bool          `json:"write"`
 	Exec  bool          `json:"exec"`
-	Own   bool          `json:"own,omitempty"` // the host's is not there; the box has a place of its own, where it may do as it likes
+	Own   bool          `json:"own,omitempty"`   // the host's is not there; the box has a place of its own, where it may do as it likes
+	Apart bool          `json:"apart,omitempty"` // what the box writes there never reaches the host's
 	Why   string        `json:"why"`
 	Rule  string        `json:"rule,omitempty"` // the pattern or path of the rule that decided
 	From  policy.Source `json:"from"`
 	Allow string        `json:"allow,omitempty"` // what to add to get more; "" when nothing helps
+
+	// Starts says that a program there can be started. A denied name keeps a box
+	// from opening a file, and execve opens none that the name broker would see.
+	Starts bool `json:"-"`
+	// Guarded says that the name may only be written with the one content that
+	// is right, by git itself.
+	Guarded bool `json:"-"`
+}
+
+// Explainer answers for the paths of one plan.
+type Explainer struct {
+	p     *policy.Policy
+	pl    *Plan
+	t     tree
+	names *name.Matcher
+	err   error // why there is none
+}
+
+// NewExplainer makes ready for many questions.
+func NewExplainer(p *policy.Policy, pl *Plan) *Explainer {
+	x := &Explainer{p: p, pl: pl, t: tree{nodes: make(map[string]Node, len(pl.Tree))}}
+	for _, n := range pl.Tree {
+		x.t.nodes[n.Path] = n
+	}
+	x.names, x.err = name.Compile(pl.Names)
+	return x
 }
 
 // Explain answers for a clean absolute path as seen inside.
 func Explain(p *policy.Policy, pl *Plan, inside string) Explanation {
+	return NewExplainer(p, pl).Explain(inside)
+}
+
+// Explain answers for a clean absolute path as seen inside.
+func (x *Explainer) Explain(inside string) Explanation { return x.explain(inside, name.Create) }
+
+// ExplainFile answers for one that is known to be a file. Its name may be opened
+// where it could not be made or moved.
+func (x *Explainer) ExplainFile(inside string) Explanation { return x.explain(inside, name.Write) }
+
+func (x *Explainer) explain(inside string, op name.Op) Explanation {
+	p, pl := x.p, x.pl
 	e := Explanation{Path: inside}
 	if !clean(inside) {
 		e.Why = "this is not an absolute path in its shortest form"
@@ -32,24 +71,21 @@ func Explain(p *policy.Policy, pl *Plan, inside string) Explanation {
 	}
 	switch pl.Tier {
 	case policy.TierNone:
-		e.Host, e.Read, e.Write, e.Exec = inside, true, true, true
+		e.Host, e.Read, e.Write, e.Exec, e.Starts = inside, true, true, true, true
 		e.Why, e.From = "there are no walls in mode danger-full-access", p.Mode.From
 		return e
 	case policy.TierLandlock:
 		e.byRules(pl)
 	default:
-		e.byTree(pl)
+		e.byTree(pl, &x.t)
 	}
-	e.byName(p, pl)
+	e.Starts = e.Exec
+	e.byName(x, op)
 	return e
 }
 
 // byTree goes by the node that decides: the longest path wins.
-func (e *Explanation) byTree(pl *Plan) {
-	t := tree{nodes: make(map[string]Node, len(pl.Tree))}
-	for _, n := range pl.Tree {
-		t.nodes[n.Path] = n
-	}
+func (e *Explanation) byTree(pl *Plan, t *tree) {
 	p := e.Path
 	n, ok := t.at(p)
 	for range 8 {
@@ -70,7 +106,7 @@ func (e *Explanation) byTree(pl *Plan) {
 	switch {
 	case !ok || n.Kind == Dir:
 		e.Rule, e.From = "", policy.Source{}
-		e.absent(&t, p)
+		e.absent(t, p)
 	case n.Kind == Mask:
 		e.Why = "it is hidden"
 		if n.From.File != "" {
@@ -91,9 +127,11 @@ func (e *Explanation) byTree(pl *Plan) {
 		e.Why = "bailey makes this file for the box"
 		if n.Kind == Copy {
 			e.Why = "a copy of the host's file"
+		} else if up, ok := t.above(n.Path); ok && up.Kind == Scratch {
+			e.Own = true // the box may even write it
 		}
 	case n.Kind == Overlay:
-		e.Read, e.Write, e.Exec, e.Host = true, true, n.Exec, rebase(p, n.Path, n.Source)
+		e.Read, e.Write, e.Exec, e.Apart, e.Host = true, true, n.Exec, true, rebase(p, n.Path, n.Source)
 		e.Why = "a cache: the host's is read, what the box writes stays in a layer of this project's own"
 	case n.Pin:
 		e.Read, e.Exec, e.Host = true, true, rebase(p, n.Path, n.Source)
@@ -101,6 +139,9 @@ func (e *Explanation) byTree(pl *Plan) {
 	case n.Writable:
 		e.Read, e.Write, e.Exec, e.Host = true, true, n.Exec, rebase(p, n.Path, n.Source)
 		e.Why = "it lies in the writable " + Show(n.Path)
+		if pl.CacheDir != "" && under(n.Source, pl.CacheDir) && n.Source != n.Path {
+			e.Own, e.Why = true, "the host's is not there: "+Show(n.Path)+" inside is a directory that bailey keeps for this project's boxes"
+		}
 	default:
 		e.Read, e.Exec, e.Host = true, n.Exec, rebase(p, n.Path, n.Source)
 		e.Why = "it lies in the read-only " + Show(n.Path)
@@ -153,10 +194,10 @@ func (e *Explanation) byRules(pl *Plan) {
 
 // byName takes away what denied patterns and protected names forbid, as the name
 // broker will.
-func (e *Explanation) byName(p *policy.Policy, pl *Plan) {
-	m, err := name.Compile(pl.Names)
-	if err != nil {
-		e.Read, e.Write, e.Exec, e.Why = false, false, false, "the rules about names are not valid: "+err.Error()
+func (e *Explanation) byName(x *Explainer, op name.Op) {
+	p, pl, m := x.p, x.pl, x.names
+	if x.err != nil {
+		e.Read, e.Write, e.Exec, e.Starts, e.Why = false, false, false, false, "the rules about names are not valid: "+x.err.Error()
 		return
 	}
 	if pl.Syscalls.Reads {
@@ -169,13 +210,41 @@ func (e *Explanation) byName(p *policy.Policy, pl *Plan) {
 	if !e.Write {
 		return
 	}
-	switch v := m.Check(name.Create, []byte(e.Path), false); v.Act {
+	switch v := m.Check(op, []byte(e.Path), false); v.Act {
 	case name.Refuse:
 		e.Write, e.Allow = false, ""
 		e.Rule, e.From, e.Why = v.Rule, source(p.Files.Protect, v.Rule), v.Hint
 	case name.GuardConfig, name.GuardPointer:
-		e.Rule, e.Why = v.Rule, v.Hint
+		e.Rule, e.Why, e.Guarded = v.Rule, v.Hint, true
 	}
+}
+
+// Refused says whether the name alone keeps a box from reading, or writing to,
+// inside, which may be a symbolic link that leads elsewhere, and the rule that
+// says so.
+func (x *Explainer) Refused(inside string, write bool) (rule, why string, from policy.Source, refused bool) {
+	if x.pl.Tier == policy.TierNone || x.err != nil {
+		return "", "", policy.Source{}, false
+	}
+	if x.pl.Tier == policy.TierLandlock {
+		// Without a tree of its own the broker looks at where the link lies, too.
+		e := Explanation{Path: inside}
+		e.byRules(x.pl)
+		if write && !e.Write || !write && x.pl.Syscalls.Reads && !e.Read {
+			return e.Rule, e.Why, e.From, true
+		}
+	}
+	if x.pl.Syscalls.Reads {
+		if v := x.names.Check(name.Read, []byte(inside), false); v.Act == name.Refuse {
+			return v.Rule, "it is hidden: " + v.Rule + " is denied", source(x.p.Files.Deny, v.Rule), true
+		}
+	}
+	if write {
+		if v := x.names.Check(name.Write, []byte(inside), false); v.Act == name.Refuse {
+			return v.Rule, v.Hint, source(x.p.Files.Protect, v.Rule), true
+		}
+	}
+	return "", "", policy.Source{}, false
 }
 
 func source(rules []policy.Value[string], rule string) policy.Source {

@@ -52,3 +52,7 @@ func abs(n int) int {
 	}
 	return n
 }
+
+// Nearest returns the candidate that word is most likely a slip of the finger of,
+// "" when none is close.
+func Nearest(word string, candidates []string) string { return nearest(word, candidates) }

@@ -100,6 +100,7 @@ var defaultProfile = document{layer: LayerBuiltin, file: "profile:default", entr
 	{key: &keys[10], text: "texmf", from: Source{LayerBuiltin, "profile:default", 66, 15}},
 	{key: &keys[8], text: ".bailey", from: Source{LayerBuiltin, "profile:default", 74, 3}},
 	{key: &keys[8], text: "bailey.toml", from: Source{LayerBuiltin, "profile:default", 74, 14}},
+	{key: &keys[8], text: "bailey.test", from: Source{LayerBuiltin, "profile:default", 74, 29}},
 	{key: &keys[8], text: ".claude", from: Source{LayerBuiltin, "profile:default", 76, 3}},
 	{key: &keys[8], text: ".claude.json", from: Source{LayerBuiltin, "profile:default", 76, 14}},
 	{key: &keys[8], text: ".codex", from: Source{LayerBuiltin, "profile:default", 76, 30}},
