@@ -319,12 +319,13 @@ func TestErrnosThatMean(t *testing.T) {
 	errnos := []unix.Errno{unix.EPERM, unix.ENOSYS, unix.EINTR, unix.EINVAL, unix.EAGAIN}
 	for _, s := range setups {
 		for i, errno := range errnos {
-			stride, main := 5, s.name == "first command" || s.name == "tier landlock"
+			// Every call once is what TestEveryStepIsFatal does; here some of each kind.
+			stride, main := 7, s.name == "first command" || s.name == "tier landlock"
 			switch {
 			case !main && i > 1 || testing.Short() && i > 0:
 				continue
 			case main && i < 2:
-				stride = 1
+				stride = 2
 			}
 			t.Run(s.name+"/"+unix.ErrnoName(errno), func(t *testing.T) {
 				eachFault(t, s, stride, func(n int) fault { return fault{step: n + i%stride, errno: errno, soft: true} }, false)
