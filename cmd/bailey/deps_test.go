@@ -14,7 +14,8 @@ import (
 
 // allowed are the packages that bailey may link: start-up is the price of every
 // command, and each package can only add to it. What is not here needs a reason,
-// a look at GODEBUG=inittrace=1, and a line.
+// a look at GODEBUG=inittrace=1, and a line. regexp and tabwriter come with the shell
+// parser's printer, at 70 to 100 us: see RATIONALE.md.
 var allowed = strings.Fields(`
 	bufio bytes cmp context crypto crypto/cipher crypto/fips140 crypto/sha256 crypto/subtle embed encoding encoding/base64 encoding/binary encoding/hex encoding/json
 	errors fmt hash hash/fnv io io/fs io/ioutil iter maps math math/bits math/big math/rand math/rand/v2 os os/exec os/signal path path/filepath

@@ -194,6 +194,12 @@ ask chmod -R 777 .
 ask terraform -chdir=x apply
 ask npm publish
 ask kubectl -n x delete pod y
+allow kill $pid
+allow rm "$f"
+ask f=-rf; rm $f x
+allow chmod +x s && ./s
+ask echo x > s && ./s
+ask cp x s && sh s
 `)
 }
 

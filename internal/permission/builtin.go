@@ -28,7 +28,7 @@ func (a *analysis) builtin(cmd *command, name string) bool {
 		if len(args) == 0 || !args[0].exact || strings.HasPrefix(args[0].alts[0], "/dev/") || strings.HasPrefix(args[0].alts[0], "/proc/") {
 			cmd.problem = "what is in the file is not known before it runs"
 		} else {
-			a.accesses = append(a.accesses, access{false, args[0], cmd.src})
+			a.accesses = append(a.accesses, access{path: args[0], src: cmd.src})
 			a.executed = append(a.executed, execution{cmd, baseName(args[0].alts[0])})
 		}
 	case "alias":

@@ -3,7 +3,6 @@ package permission
 import (
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/bailey-run/bailey/internal/policy"
 )
@@ -21,10 +20,6 @@ func seeds() []string {
 	}
 }
 
-// maxTime is far above what any text should take on a busy machine, and far below
-// what work that grows with a power of the length would.
-const maxTime = 5 * time.Second
-
 // FuzzCheck holds that no text makes the analysis panic or run away, that every
 // answer is one, and that one more deny rule never makes it weaker.
 func FuzzCheck(f *testing.F) {
@@ -38,12 +33,8 @@ func FuzzCheck(f *testing.F) {
 	free := rules(f, "allow Bash\napproval on-request")
 	strict := rules(f, "allow Bash\ndeny Bash(rm *)\ndeny Read(.env)\nask Bash(git push *)\napproval on-request")
 	f.Fuzz(func(t *testing.T, text, shell string) {
-		begin := time.Now()
 		call := Call{Tool: "Bash", Input: Input{Command: text, Shell: shell}}
 		a, b := free.Check(call, here), strict.Check(call, here)
-		if took := time.Since(begin); took > maxTime {
-			t.Errorf("%d bytes took %v", len(text), took)
-		}
 		if b.Verdict.strength() < a.Verdict.strength() {
 			t.Errorf("with a deny rule more it is %s, before it was %s", b.Verdict, a.Verdict)
 		}
@@ -103,8 +94,9 @@ func FuzzCall(f *testing.F) {
 	})
 }
 
-// TestWork holds that a text of the greatest length is answered in bounded time,
-// whatever it is made of.
+// TestWork holds that a text of the greatest length costs a bounded number of
+// steps and commands, whatever it is made of. Should one run away, the test does
+// not end.
 func TestWork(t *testing.T) {
 	s := rules(t, "allow Bash\ndeny Bash(rm *)\ndeny Read(.env)\nask Bash(* push *)\napproval on-request")
 	for _, piece := range []string{
@@ -112,12 +104,11 @@ func TestWork(t *testing.T) {
 	} {
 		text := strings.Repeat(piece, maxText/len(piece))
 		for _, shell := range []string{"bash", "sh"} {
-			begin := time.Now()
 			s.Check(Call{Tool: "Bash", Input: Input{Command: text, Shell: shell}}, here)
-			if took := time.Since(begin); took > maxTime {
-				t.Errorf("%q in %s: %v", piece, shell, took)
-			} else if took > 200*time.Millisecond {
-				t.Logf("%q in %s: %v", piece, shell, took)
+			a := &analysis{ctx: &Context{Cwd: "/", Home: "/h"}, parsers: s.parsers}
+			a.shellText(text, shell)
+			if a.steps > 2*(maxSteps+maxText) || len(a.commands) > 2*maxSteps {
+				t.Errorf("%q in %s: %d steps, %d commands", piece, shell, a.steps, len(a.commands))
 			}
 		}
 	}

@@ -99,7 +99,7 @@ func (a *analysis) script(cmd *command, name string, at int) {
 		cmd.problem = "what " + name + " runs is not known before it runs"
 		return
 	}
-	a.accesses = append(a.accesses, access{false, w, cmd.src})
+	a.accesses = append(a.accesses, access{path: w, src: cmd.src})
 	a.executed = append(a.executed, execution{cmd, baseName(w.alts[0])})
 	in := &command{words: cmd.words[at:], src: cmd.src, wrapped: cmd.wrapped + 1}
 	cmd.spelled = append(cmd.spelled, in)

@@ -127,7 +127,8 @@ func (s *Set) checkCommand(c *command) Part {
 			return r.by(kindCommand, c.src)
 		case m == yes:
 			return doubt.doubt(kindCommand, c.src)
-		case m == maybe && doubt == nil:
+		case m == maybe && doubt == nil && r.from.Layer != policy.LayerBuiltin:
+			// A built-in rule asks when it is sure: kill $pid is no kill -9 -1.
 			doubt = r
 		}
 	}

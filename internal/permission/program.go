@@ -266,11 +266,20 @@ func (a *analysis) files(cmd *command) {
 		last := i == len(list)-1 && i > 0
 		switch {
 		case p.writes == "all", p.writes == "rest" && i > 0, p.writes == "last" && last:
-			a.accesses = append(a.accesses, access{true, w, cmd.src})
+			a.accesses = append(a.accesses, access{true, w, cmd.src, fills(cmd.name())})
 		case p.reads == "all", p.reads == "rest" && i > 0:
-			a.accesses = append(a.accesses, access{false, w, cmd.src})
+			a.accesses = append(a.accesses, access{path: w, src: cmd.src})
 		}
 	}
 }
 
 func splitNames(names string) []string { return strings.Split(names, ",") }
+
+// fills reports whether a program that changes files puts something into them.
+func fills(name string) bool {
+	switch name {
+	case "cp", "mv", "ln", "install", "rsync", "tee":
+		return true
+	}
+	return false
+}

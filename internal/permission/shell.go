@@ -79,6 +79,7 @@ type access struct {
 	write bool
 	path  word
 	src   string
+	fills bool // it gives the file another content
 }
 
 // execution is a file that a command runs, by its name.
@@ -92,7 +93,7 @@ type execution struct {
 func (a *analysis) ownFiles() {
 	for _, x := range a.executed {
 		for _, w := range a.accesses {
-			if !w.write {
+			if !w.fills {
 				continue
 			}
 			for _, alt := range w.path.alts {

@@ -9,9 +9,8 @@ import (
 // variable is what the text itself assigns to a name, anywhere in it. The order
 // of assignments is not followed: every one counts everywhere.
 type variable struct {
-	words  []*syntax.Word
-	number bool // also a number, as of a count
-	wild   bool // also something that is not known: read, a part of something
+	words []*syntax.Word
+	wild  bool // also something that is not known: read, a part of something
 }
 
 // maxAssigned bounds the assignments of one name that are followed.

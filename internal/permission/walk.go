@@ -370,5 +370,5 @@ func (a *analysis) open(write bool, w word, src string) {
 			a.note(kindFetch, src, "the shell opens a connection itself")
 		}
 	}
-	a.accesses = append(a.accesses, access{write, w, src})
+	a.accesses = append(a.accesses, access{write, w, src, write})
 }

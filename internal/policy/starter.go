@@ -47,6 +47,12 @@ deny = [".env", ".env.*", "*.pem", "*.key"]
 # deny = ["INTERNAL_*"]
 # allow = ["MY_SETTING"]
 
+[permissions]
+# Refused, asked about, or let pass without a question (trust). docs/rules.md says how.
+# deny = ["Bash(git push *)"]
+# ask = ["Bash(npm publish *)"]
+# allow = ["Bash(npm run *)"]
+
 [limits]
 # Smaller than the default needs no trust. "none" lifts a limit (trust).
 # memory = "4GiB"
