@@ -26,8 +26,11 @@ type Box struct {
 	backend backend
 	meter   *meter // nil without output limits
 	log     *audit.Log
+	netLog  *audit.Log // of connections alone
 	begin   time.Time
 	denials denials
+	flows   flows
+	network *network                   // nil without a gate
 	limit   atomic.Pointer[LimitError] // what ended the whole box
 	failure atomic.Pointer[error]      // of bailey itself, which ended the whole box
 	stop    func() bool                // ends the watch on the context
@@ -91,15 +94,23 @@ func (p *Plan) newBox() (*Box, error) {
 		options.Secrets = p.secrets()
 	}
 	b.log = audit.New(b.session, options)
+	if err := b.openNetLog(); err != nil {
+		b.log.Close()
+		return nil, err
+	}
 	if !p.walled() {
 		return b, nil
 	}
 	ready, err := host.Prepare(p.plan, p.facts)
 	if err != nil {
-		b.log.Close()
+		b.abandon()
 		return nil, err
 	}
 	b.ready, b.box = ready, ready.Plan
+	if b.network, err = b.newNetwork(); err != nil {
+		b.abandon()
+		return nil, err
+	}
 	return b, nil
 }
 
@@ -118,10 +129,14 @@ func (b *Box) open(first *linux.Command, begun *linux.Begun) (process, error) {
 
 // abandon gives back what newBox took, when no box came of it.
 func (b *Box) abandon() {
+	if b.network != nil {
+		b.network.close()
+	}
 	if b.ready != nil {
 		b.ready.Close()
 	}
 	b.log.Close()
+	b.netLog.Close()
 }
 
 func (b *Box) launch(first *linux.Command, begun *linux.Begun) (process, error) {
@@ -133,11 +148,25 @@ func (b *Box) launch(first *linux.Command, begun *linux.Begun) (process, error) 
 		}
 		return b.backend.Start(first)
 	}
-	lb, proc, err := linux.Open(b.box, first, linux.Options{Denied: b.denied, Limit: b.limited, Failed: b.failed, Begun: begun})
+	options := linux.Options{Denied: b.denied, Limit: b.limited, Failed: b.failed, Begun: begun}
+	if b.network != nil {
+		b.network.options(&options)
+	}
+	lb, proc, err := linux.Open(b.box, first, options)
+	if b.network != nil {
+		b.network.dress.opened()
+	}
 	if err != nil {
 		return nil, err
 	}
 	b.backend = linuxBox{lb}
+	if b.network != nil {
+		if err := b.network.serve(lb, b.flowed); err != nil {
+			lb.Close()
+			return nil, err
+		}
+		b.network.control = b.startControl()
+	}
 	if proc == nil {
 		return nil, nil
 	}
@@ -152,7 +181,7 @@ func (b *Box) limited(name string, limit, _ int64) {
 	}
 	e := &LimitError{Limit: name, Value: limit, Unit: unit}
 	b.limit.CompareAndSwap(nil, e)
-	b.denials.emitLimit(audit.Limit{Limit: name, Value: limit, Unit: unit})
+	b.denials.emitEvent(audit.Limit{Limit: name, Value: limit, Unit: unit})
 }
 
 // failed notes that a part of bailey that the walls need has failed; the box has
@@ -203,7 +232,7 @@ func (b *Box) Close() error {
 		if closeErr := b.log.Close(); err == nil {
 			err = closeErr
 		}
-		b.closed = errors.Join(b.closed, err)
+		b.closed = errors.Join(b.closed, err, b.netLog.Close())
 	})
 	return b.closed
 }
@@ -212,6 +241,9 @@ func (b *Box) Close() error {
 func (b *Box) kill() error {
 	b.killing.Do(func() {
 		b.killed = b.backend.Close()
+		if b.network != nil {
+			b.killed = errors.Join(b.killed, b.network.close())
+		}
 		if b.ready != nil {
 			b.killed = errors.Join(b.killed, b.ready.Close())
 		}
@@ -223,13 +255,17 @@ func (b *Box) kill() error {
 // cannot be.
 func (b *Box) add(d audit.Data) {
 	if err := b.log.Add(d); err != nil {
-		b.mu.Lock()
-		first := b.logErr == nil
-		b.logErr = err
-		b.mu.Unlock()
-		if first {
-			go b.Close()
-		}
+		b.logFailed(err)
+	}
+}
+
+func (b *Box) logFailed(err error) {
+	b.mu.Lock()
+	first := b.logErr == nil
+	b.logErr = err
+	b.mu.Unlock()
+	if first {
+		go b.Close()
 	}
 }
 
@@ -270,9 +306,7 @@ func (b *Box) sessionStart() audit.SessionStart {
 		Bailey: Version(), Policy: p.Hash(), Profiles: p.Profiles(),
 		Tier: string(p.Tier()), Mode: string(p.Mode()), Dir: p.plan.Dir, Writable: p.Writable(), Weaker: p.plan.Weaker,
 	}
-	for _, l := range p.policy.Layers {
-		s.Layers = append(s.Layers, audit.Layer{Layer: string(l.Layer), File: l.File, Trusted: l.Trust == "trusted"})
-	}
+	s.Layers = auditLayers(p.policy)
 	s.Walls, _ = json.Marshal(r) // a struct of plain fields: it cannot fail
 	return s
 }

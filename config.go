@@ -1,6 +1,8 @@
 package bailey
 
 import (
+	"crypto/x509"
+
 	"github.com/bailey-run/bailey/internal/audit"
 	"github.com/bailey-run/bailey/internal/linux"
 	"github.com/bailey-run/bailey/internal/plan"
@@ -58,6 +60,12 @@ type Config struct {
 	Env    []string // names of variables of this process that pass
 	SetEnv []string // variables that are set, NAME=VALUE
 
+	AllowNet  []string // hosts that the box may reach, HOST[:PORTS][/tcp|/udp] with words as in network.allow
+	DenyNet   []string // hosts that it may not, whatever else says
+	Localhost []string // ports of the host's loopback that it may reach, as host.bailey.internal
+	Publish   []string // ports that it listens on, to be reached on the host's loopback
+	Resolve   []string // NAME=ADDRESS: names with pinned addresses, private ones too
+
 	Memory  string // of all processes together, as in "2GiB"; "none" for no limit
 	Pids    string // processes and threads, as in "512"
 	Timeout string // wall time of a command, as in "10m"
@@ -73,6 +81,13 @@ type Config struct {
 	// When an event cannot be written, the box is closed.
 	Log string
 
+	// NetLog is such a file for the events of connections alone.
+	NetLog string
+
+	// Reloaded, when not nil, is called when a policy file changed while a box with
+	// a network runs: with what changed, or with why nothing did.
+	Reloaded func(Reloaded, error)
+
 	// Events, when not nil, is called with each event of a session, one at a
 	// time and in order. It must not call methods of the box, and be quick: what
 	// the event is about waits for it.
@@ -81,6 +96,9 @@ type Config struct {
 	// Planned, when not nil, is called with the plan before a box is opened from
 	// it. An error keeps the box from being opened.
 	Planned func(*Plan) error
+
+	roots   *x509.CertPool // tests: whom the gate trusts outwards, when it looks inside
+	perPort bool           // tests: a listener for each port, as where the kernel has no nf_tables
 
 	// Caller is how error messages name the fields: "--" for a command line,
 	// where Read is called --read. By default they are Config.read and so on.
@@ -96,6 +114,7 @@ func (c *Config) overrides() policy.Overrides {
 		Mode: string(c.Mode), MinTier: string(c.MinTier), Profiles: c.Profiles,
 		Read: c.Read, Write: c.Write, Deny: c.Deny, Protect: c.Protect,
 		Env: c.Env, SetEnv: c.SetEnv,
+		AllowNet: c.AllowNet, DenyNet: c.DenyNet, Localhost: c.Localhost, Publish: c.Publish, Pin: c.Resolve,
 		Memory: c.Memory, Pids: c.Pids, Timeout: c.Timeout,
 		Config: c.PolicyFile, Extra: c.Set, Caller: "Config",
 	}

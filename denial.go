@@ -109,11 +109,11 @@ func (s *denials) emit(d audit.Data) {
 	}
 }
 
-// emitLimit writes the event of a limit, in order with the denials.
-func (s *denials) emitLimit(l audit.Limit) {
+// emitEvent writes an event in order with the denials.
+func (s *denials) emitEvent(d audit.Data) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.emit(l)
+	s.emit(d)
 }
 
 // begin writes what was kept, and from now on writes at once.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"time"
 
@@ -56,6 +57,8 @@ func (c *Cmd) start() error {
 	lc := &linux.Command{Path: c.Path, Args: c.Args, Dir: plan.dir(c.Dir), Env: c.Env}
 	if lc.Env == nil {
 		lc.Env = box.Environ()
+	} else if box.network != nil {
+		lc.Env = box.network.dress.environ(slices.Clone(lc.Env))
 	}
 	lc.Env = commandEnv(lc.Env, lc.Dir)
 	if len(lc.Args) == 0 {

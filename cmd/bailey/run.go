@@ -5,6 +5,7 @@ import (
 	"errors"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/bailey-run/bailey"
@@ -21,6 +22,7 @@ func (a *app) runFlags(o *runOptions) []*flag {
 	return append(append(policyFlags(&o.config),
 		&flag{name: "dry-run", help: "print what would be done, and do nothing", set: toggle(&o.dryRun)},
 		&flag{name: "log", value: "FILE", help: "append the session's events to FILE as JSON lines", kind: "file", set: text(&o.config.Log)},
+		&flag{name: "net-log", value: "FILE", help: "append the session's connections to FILE as JSON lines", kind: "file", set: text(&o.config.NetLog)},
 		&flag{name: "report", value: "FILE", help: "write a summary of the session to FILE as JSON", kind: "file", set: text(&o.report)},
 	), a.messageFlags()...)
 }
@@ -32,7 +34,8 @@ func runVerb(a *app) *verb {
 		short: "run a command inside walls",
 		long: `The command runs in a box: it may read and write the project around the current
 directory, read the system and toolchains, and nothing else. HOME is private,
-there is no network, and only named variables of the environment get in. When
+there is no network but what --allow-net and the policy name, and only named
+variables of the environment get in. When
 the command ends, nothing it started survives it; when bailey dies, neither does
 the command. A wall that does not stand is an error: the command does not run.
 
@@ -58,6 +61,7 @@ func (a *app) runCommand(o *runOptions, words []string) error {
 		return a.printPlan(p)
 	}
 	o.config.Planned = func(p *bailey.Plan) error { a.announce(p); return nil }
+	o.config.Reloaded = a.reloaded
 	_, err := a.execute(o, words)
 	return err
 }
@@ -111,6 +115,13 @@ func (a *app) announce(p *bailey.Plan) {
 			short[i] = p.Short(dir)
 		}
 		line += ", writable " + strings.Join(short, " ")
+	}
+	if hosts := p.Network(); hosts != nil {
+		const some = 3 // of perhaps hundreds; bailey plan lists all
+		line += ", network " + printable(strings.Join(hosts[:min(len(hosts), some)], " "))
+		if n := len(hosts) - some; n > 0 {
+			line += " and " + strconv.Itoa(n) + " more"
+		}
 	}
 	if names := slices.DeleteFunc(slices.Clone(p.Profiles()), func(n string) bool { return n == "default" }); len(names) > 0 {
 		line += ", profiles " + strings.Join(names, " ")

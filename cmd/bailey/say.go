@@ -14,6 +14,7 @@ import (
 	"github.com/bailey-run/bailey/internal/audit"
 	"github.com/bailey-run/bailey/internal/plan"
 	"github.com/bailey-run/bailey/internal/policy"
+	"github.com/bailey-run/bailey/internal/secret"
 	"github.com/bailey-run/bailey/internal/trust"
 )
 
@@ -144,12 +145,15 @@ func describe(err error) (text, hint string) {
 		noPlan      *plan.Error
 		unsupported *bailey.UnsupportedError
 		denied      *bailey.DeniedError
+		publish     *bailey.PublishError
+		reload      *bailey.ReloadError
 		store       *trust.Error
 		setup       *bailey.SetupError
 		path        *audit.PathError
 		exe         *exec.Error
 		file        *fs.PathError
 		limit       *bailey.LimitError
+		hidden      *secret.Error
 	)
 	switch {
 	case errors.As(err, &usage):
@@ -164,6 +168,10 @@ func describe(err error) (text, hint string) {
 		hint = noPlan.Hint
 	case errors.As(err, &unsupported):
 		hint = unsupported.Hint
+	case errors.As(err, &publish):
+		hint = publish.Hint()
+	case errors.As(err, &reload):
+		hint = reload.Hint
 	case errors.As(err, &denied):
 		hint = denied.Hint
 	case errors.As(err, &path):
@@ -171,6 +179,8 @@ func describe(err error) (text, hint string) {
 	case errors.As(err, &store):
 		text = "trust store " + quote(store.Path) + ": " + store.Problem
 		hint = store.Hint
+	case errors.As(err, &hidden):
+		hint = hidden.Hint
 	case errors.As(err, &setup):
 		hint = "bailey doctor says what this machine offers"
 	case errors.As(err, &exe):

@@ -48,6 +48,7 @@ func verbs() []entry {
 		{"why", whyVerb},
 		{"policy", policyVerb},
 		{"trust", trustVerb},
+		{"secret", secretVerb},
 		{"doctor", doctorVerb},
 		{"version", versionVerb},
 		{"completion", completionVerb},

@@ -25,6 +25,7 @@ const (
 	TypeDecision     Type = "decision"
 	TypeDenial       Type = "denial"
 	TypeLimit        Type = "limit"
+	TypeFlow         Type = "flow"
 	TypePolicyChange Type = "policy.change"
 	TypeSessionEnd   Type = "session.end"
 )
@@ -116,6 +117,31 @@ type Limit struct {
 	PID   int    `json:"pid,omitempty"`
 }
 
+// Flow is a connection through the gate, told at its start and at its end; a
+// refused one is told once, at its end.
+type Flow struct {
+	ID       uint64 `json:"flow"`               // the same at start and end
+	State    string `json:"state"`              // start or end
+	Network  string `json:"network"`            // tcp or udp
+	Via      string `json:"via,omitempty"`      // direct, connect or socks5: how the program came to the gate
+	Protocol string `json:"protocol,omitempty"` // tls, http, tcp or udp, as identified
+	Host     string `json:"host,omitempty"`
+	Port     int    `json:"port,omitempty"`
+	Addr     string `json:"addr,omitempty"`  // the address dialled
+	Proxy    string `json:"proxy,omitempty"` // the upstream proxy it went through
+	Verdict  string `json:"verdict"`         // allow or deny
+	Rule     string `json:"rule,omitempty"`
+	Layer    string `json:"layer,omitempty"`
+	File     string `json:"file,omitempty"`
+	Line     int    `json:"line,omitempty"`
+	Reason   string `json:"reason,omitempty"` // why it was refused, or ended badly
+	Up       int64  `json:"up"`               // bytes from the box
+	Down     int64  `json:"down"`             // bytes to it
+	Duration int64  `json:"duration_ns"`
+	PID      int    `json:"pid,omitempty"`
+	Exe      string `json:"exe,omitempty"`
+}
+
 // PolicyChange is a new generation of the policy in an open session.
 type PolicyChange struct {
 	Policy string  `json:"policy"` // the new hash
@@ -149,6 +175,7 @@ func (Exit) Type() Type         { return TypeExit }
 func (Decision) Type() Type     { return TypeDecision }
 func (Denial) Type() Type       { return TypeDenial }
 func (Limit) Type() Type        { return TypeLimit }
+func (Flow) Type() Type         { return TypeFlow }
 func (PolicyChange) Type() Type { return TypePolicyChange }
 func (SessionEnd) Type() Type   { return TypeSessionEnd }
 
@@ -178,6 +205,8 @@ func (e *Event) UnmarshalJSON(b []byte) error {
 		e.Data, err = read[Denial](raw.Data)
 	case TypeLimit:
 		e.Data, err = read[Limit](raw.Data)
+	case TypeFlow:
+		e.Data, err = read[Flow](raw.Data)
 	case TypePolicyChange:
 		e.Data, err = read[PolicyChange](raw.Data)
 	case TypeSessionEnd:

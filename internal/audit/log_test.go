@@ -26,6 +26,8 @@ func samples() []Data {
 		Decision{Op: "write", Target: "/x", Verdict: "deny", Rule: "r", Layer: "user", File: "f", Line: 3, PID: 4},
 		Denial{Op: "create", Target: "/w/.envrc", Rule: "r", Hint: "h", PID: 9, Exe: "/usr/bin/touch", Count: 1},
 		Limit{Limit: "timeout", Value: 5, Unit: "ns", PID: 9},
+		Flow{ID: 3, State: "end", Network: "tcp", Via: "direct", Protocol: "tls", Host: "example.test", Port: 443, Addr: "192.0.2.1:443",
+			Verdict: "allow", Rule: "example.test", Layer: "flag", File: "--allow-net", Up: 1, Down: 2, Duration: 3, PID: 4, Exe: "/usr/bin/curl"},
 		PolicyChange{Policy: "h", Layers: layers, Why: "w"},
 		SessionEnd{Status: &status, Duration: 7, Commands: 1, Denials: 2, Error: "e"},
 	}
@@ -116,7 +118,7 @@ func TestSchema(t *testing.T) {
 		}
 	}})
 	zero := []Data{SessionStart{Tier: "none", Mode: "read-only"}, Exec{}, Exit{}, Decision{Verdict: "ask"}, Denial{Count: 1},
-		Limit{Unit: "ns"}, PolicyChange{}, SessionEnd{}}
+		Limit{Unit: "ns"}, Flow{State: "start", Network: "tcp", Verdict: "deny"}, PolicyChange{}, SessionEnd{}}
 	for _, d := range append(samples(), zero...) {
 		l.Add(d)
 	}

@@ -84,6 +84,11 @@ func (d Denial) scrubbed(f func(string) string) Data {
 
 func (d Limit) scrubbed(func(string) string) Data { return d }
 
+func (d Flow) scrubbed(f func(string) string) Data {
+	d.Host, d.Rule, d.File, d.Reason, d.Exe = f(d.Host), f(d.Rule), f(d.File), f(d.Reason), f(d.Exe)
+	return d
+}
+
 func (d PolicyChange) scrubbed(f func(string) string) Data {
 	d.Layers, d.Why = scrubLayers(f, d.Layers), f(d.Why)
 	return d

@@ -34,7 +34,9 @@ func Nameserver() netip.Addr  { return synthetic4(nameserverIndex) }
 func Nameserver6() netip.Addr { return synthetic6(nameserverIndex) }
 
 // ProxyPort is where the explicit proxy listens on Nameserver.
-const ProxyPort = 1080
+// It is below 1024, where nothing inside may listen, so that a server of the box
+// that listens on every address is not in its way.
+const ProxyPort = 81
 
 func synthetic4(i uint32) netip.Addr {
 	return netip.AddrFrom4([4]byte{198, 18 + byte(i>>16), byte(i >> 8), byte(i)})

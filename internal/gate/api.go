@@ -18,6 +18,10 @@ type Options struct {
 	Denied func(Denial) // called for everything refused, from many goroutines; nil: nobody is told
 	Ask    Asker        // asked about unknown names when the policy says so; nil: DenyAll
 
+	// Bound is called for each name that gets addresses inside, before they are
+	// answered; nil: nobody needs to know. It is for boxes without redirection.
+	Bound func(v4, v6 netip.Addr)
+
 	// Owner finds the process inside that holds the client end of a connection:
 	// its address in the box and the address that it connected to. nil, or pid 0:
 	// not known.

@@ -63,7 +63,7 @@ func (g *generation) decide(h hostname.Host, port uint16, udp bool) decision {
 			d.verdict = Allow
 			return d
 		}
-		d.rule, d.hint = "network.localhost", fmt.Sprintf("add localhost = [%d] under [network]", port)
+		d.rule, d.hint = "network.localhost", fmt.Sprintf("--localhost %d, or localhost = [%d] under [network]", port, port)
 		return d
 	}
 	for _, r := range g.deny {
@@ -127,7 +127,7 @@ func (g *generation) mayName(h hostname.Host) decision {
 			d.verdict = Allow
 			return d
 		}
-		d.rule, d.hint = "network.localhost", "add localhost = [PORT] under [network]"
+		d.rule, d.hint = "network.localhost", "--localhost PORT, or localhost = [PORT] under [network]"
 		return d
 	}
 	for _, r := range g.deny {
@@ -161,11 +161,11 @@ func allowHint(h hostname.Host, port uint16, udp bool) string {
 	t := h.String()
 	switch {
 	case udp:
-		return fmt.Sprintf("udp needs a rule of its own: host = %q, ports = [%d], protocol = \"udp\"", t, port)
+		t = target(h, port) + "/udp"
 	case port != 0 && port != 80 && port != 443:
 		t = target(h, port)
 	}
-	return fmt.Sprintf("add allow = [%q] under [network]", t)
+	return fmt.Sprintf("--allow-net %s, or allow = [%q] under [network]", t, t)
 }
 
 // origin is "rule (file:line)" for messages.

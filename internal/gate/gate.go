@@ -58,6 +58,9 @@ func New(n *plan.Network, opts Options) (*Gate, error) {
 		return nil, err
 	}
 	g.names = newNames(g.limits.Names)
+	if g.names.told = opts.Bound; opts.Bound != nil {
+		opts.Bound(synthetic4(hostIndex), synthetic6(hostIndex))
+	}
 	for _, s := range UDPSockets(gen.net) {
 		if i, ok := syntheticIndex(s.Addr.Addr()); ok {
 			g.names.fix(s.Host, i)

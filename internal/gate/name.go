@@ -9,7 +9,8 @@ import (
 // program may keep an address as long as the session, and it must not come to mean
 // another name.
 type names struct {
-	max int // of names that only a pattern has
+	max  int // of names that only a pattern has
+	told func(v4, v6 netip.Addr)
 
 	mu      sync.RWMutex
 	byName  map[string]uint32
@@ -63,6 +64,9 @@ func (n *names) fix(name string, i uint32) {
 }
 
 func (n *names) set(name string, i uint32) {
+	if n.told != nil {
+		n.told(synthetic4(i), synthetic6(i))
+	}
 	n.byName[name] = i
 	n.byIndex[i] = name
 }

@@ -70,6 +70,21 @@ func Load(facts *plan.Facts, flags policy.Overrides) (*policy.Policy, error) {
 	return pol, err
 }
 
+// Files are the policy files that Load would read, those that do not exist too.
+func Files(facts *plan.Facts, flags policy.Overrides) []string {
+	var out []string
+	for _, f := range policy.Candidates(facts.ConfigDir, facts.Workspace.Root, managedNames()) {
+		if f.Layer == policy.LayerUser && flags.Config != "" {
+			f.Path = flags.Config
+			if !filepath.IsAbs(f.Path) {
+				f.Path = filepath.Join(facts.StartDir, f.Path)
+			}
+		}
+		out = append(out, f.Path)
+	}
+	return out
+}
+
 // private are bailey's own directories: no box may write them, whatever the
 // policy says.
 func private(f *plan.Facts) []string {
@@ -139,6 +154,19 @@ func (t *lazyStore) trusted(path string, content []byte) bool {
 		t.store, t.err = trust.Open(t.dir)
 	}
 	return t.err == nil && t.store.Trusted(path, content)
+}
+
+// SecretsDir is where bailey keeps the person's secrets, as far as they are not in
+// the keyring of the operating system.
+func SecretsDir() (string, error) {
+	facts, err := collect("")
+	if err != nil {
+		return "", err
+	}
+	if facts.StateDir == "" {
+		return "", errors.New("find the secrets: there is no home directory")
+	}
+	return filepath.Join(facts.StateDir, "secrets"), nil
 }
 
 // Project are the policy files of the project around a directory, and the store

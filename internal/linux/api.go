@@ -3,6 +3,7 @@ package linux
 import (
 	"errors"
 	"fmt"
+	"net/netip"
 	"os"
 	"syscall"
 )
@@ -36,11 +37,54 @@ type Options struct {
 	// Limit is called when a limit has ended the box, from another goroutine.
 	Limit func(name string, limit, used int64)
 
+	// Network is what is made inside the network namespace for a gate; nil leaves
+	// loopback alone there. Tier landlock has no such namespace.
+	Network *Network
+
+	// Proxy is what commands of tier landlock may connect to; nil is nothing.
+	Proxy *Proxy
+
 	// Begun is a box whose first steps were taken while the plan was being made.
 	// Open takes it over; nil begins anew.
 	Begun *Begun
 
-	fault fault
+	fault      fault
+	noNFTables bool // tests: the rules are refused
+}
+
+// Network describes the inside of a network namespace whose only way out is a
+// gate: sockets that are made there and handed to the supervisor.
+type Network struct {
+	Local    []netip.Prefix // addresses that are the box's own, besides 127.0.0.0/8 and ::1
+	Redirect []Redirect     // connections that go to the first TCP socket of their family, by nf_tables
+	Sockets  []Socket
+
+	// Fallback are the sockets instead where the kernel has no nf_tables, or where
+	// PerPort says to do without.
+	Fallback []Socket
+	PerPort  bool
+}
+
+// Proxy is the gate's explicit proxy on the host's loopback, for boxes that share
+// the host's network.
+type Proxy struct {
+	Addr netip.AddrPort // 127.0.0.1
+
+	// Local is called with the local address of each connection, before it is made:
+	// the proxy serves no others, whoever else may reach its port.
+	Local func(netip.AddrPort)
+}
+
+// Redirect names TCP connections by their destination.
+type Redirect struct {
+	To          netip.Prefix
+	First, Last uint16 // ports, inclusive
+}
+
+// Socket is a socket to be made. A TCP socket listens.
+type Socket struct {
+	Addr netip.AddrPort
+	UDP  bool
 }
 
 // fault makes one step of the set-up fail, in tests.

@@ -31,6 +31,11 @@ type Box struct {
 	single   bool        // opened with its only command
 	watch    *time.Timer // of the memory, or nil
 
+	dial      *dialler // into the network namespace, when it was needed
+	lastOwner int      // who made the last connection
+
+	net sockets // those made inside for the gate, until Sockets hands them out
+
 	// Tier landlock only.
 	private     string // the directory that is HOME inside
 	privateLock *os.File
@@ -103,6 +108,9 @@ func (b *Box) open(first *Command) (*Process, error) {
 	p := l.p
 	name := b.plan.Hostname
 	p.do("set the host name", unix.SYS_SETHOSTNAME, p.str(name), num(len(name)))
+	if b.options.Network != nil {
+		l.network(b.options.Network)
+	}
 	if err := l.becomeCommand(); err != nil {
 		l.giveUp()
 		return nil, err
@@ -184,6 +192,7 @@ func (b *Box) launch(l *launch, flags uintptr) (*Process, error) {
 		if r.listener > 0 {
 			unix.Close(r.listener)
 		}
+		r.net.close()
 		if proc != nil {
 			unix.Kill(proc.PID, unix.SIGKILL)
 			proc.reap()
@@ -203,6 +212,9 @@ func (b *Box) launch(l *launch, flags uintptr) (*Process, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.report = b.achieved(l)
+	if r.net != nil {
+		b.net = r.net
+	}
 	if l.cmd == nil {
 		// The box stands; what built it has ended, and only waits to be reaped.
 		if proc != nil {
@@ -267,6 +279,8 @@ func (b *Box) Close() error {
 	if b.init != nil {
 		b.init.Close()
 	}
+	b.dial.close()
+	b.net.close()
 	if b.pid1 > 0 {
 		unix.Kill(b.pid1, unix.SIGKILL)
 	}
@@ -407,6 +421,7 @@ type result struct {
 	err      error
 	terminal *os.File
 	listener int // 0 for none: the supervisor's own stdin is never one
+	net      sockets
 }
 
 // receive reads reports until every process that could send one is gone or has
@@ -474,6 +489,10 @@ func (l *launch) file(r *result, which int32, oob []byte) {
 	case fileListener:
 		r.listener = fds[0]
 	default:
-		unix.Close(fds[0])
+		if which < fileSocket {
+			unix.Close(fds[0])
+			return
+		}
+		r.net.put(int(which-fileSocket), fds[0])
 	}
 }

@@ -40,6 +40,10 @@ type brokerConfig struct {
 	// not hold for the worker.
 	Write, Read []string
 
+	// Proxy is what a box that shares the host's network may connect to; nil is
+	// nothing.
+	Proxy *Proxy
+
 	HostUID, HostGID int  // who the box is, outside
 	DropCreds        bool // become HostUID and HostGID and give up all capabilities (started by root)
 

@@ -57,6 +57,10 @@ func (w *worker) dispatchAt(nr int, a *[6]uint64) (int, unix.Errno) {
 		return 0, unix.ENOSYS
 	case sysSetxattrat:
 		return 0, unix.ENOSYS // arguments in memory; programs take the older ones
+	case unix.SYS_CONNECT:
+		return w.connect(int32(uint32(a[0])), a[1], a[2])
+	case unix.SYS_LISTEN:
+		return w.listen(int32(uint32(a[0])), a[1])
 	case unix.SYS_UMASK:
 		return w.setMask(uint32(a[0]))
 	}

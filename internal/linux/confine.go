@@ -110,6 +110,7 @@ const (
 	fileTerminal = 1 + iota
 	fileListener
 	fileRuleset
+	fileSocket // and what follows: the network's sockets, by their index
 )
 
 // sendFile appends a sendmsg that carries the descriptor in r.

@@ -3,6 +3,9 @@
 package linux
 
 import (
+	"context"
+	"net"
+	"net/netip"
 	"os"
 	"runtime"
 	"syscall"
@@ -44,6 +47,39 @@ func (*Box) Start(*Command) (*Process, error) { return nil, unsupported() }
 
 // Close does nothing.
 func (*Box) Close() error { return nil }
+
+// Sockets returns none.
+func (*Box) Sockets() (list, fallback []*os.File) { return nil, nil }
+
+// Dial returns an error: this is not Linux.
+func (*Box) Dial(context.Context, netip.AddrPort) (net.Conn, error) { return nil, unsupported() }
+
+// Redirect returns an error: this is not Linux.
+func (*Box) Redirect([]netip.Prefix, []Redirect) error { return unsupported() }
+
+// ListenSession returns an error: this is not Linux.
+func ListenSession(dir, session string) (*net.UnixListener, error) { return nil, unsupported() }
+
+// RemoveSession does nothing.
+func RemoveSession(dir, session string) {}
+
+// DialSession returns an error: this is not Linux.
+func DialSession(dir, session string) (*net.UnixConn, error) { return nil, unsupported() }
+
+// Sessions returns an error: this is not Linux.
+func Sessions(dir string) ([]string, error) { return nil, unsupported() }
+
+// SamePeer knows nobody.
+func SamePeer(*net.UnixConn) bool { return false }
+
+// Listen returns an error: this is not Linux.
+func (*Box) Listen(netip.AddrPort) (net.Listener, error) { return nil, unsupported() }
+
+// Owner knows nobody.
+func (*Box) Owner(client, dst netip.AddrPort) (pid int, exe string) { return 0, "" }
+
+// OriginalDst returns an error: this is not Linux.
+func OriginalDst(net.Conn) (netip.AddrPort, error) { return netip.AddrPort{}, unsupported() }
 
 // Report says nothing.
 func (*Box) Report() Report { return Report{} }

@@ -149,10 +149,18 @@ func (p *program) run(i int) {
 		case opLoad:
 			p.regs[o.out] = uintptr(*(*int32)(o.args[0].ptr))
 		case opZero:
+			zero := true
 			for n := uintptr(0); n < o.args[1].val; n++ {
 				if *(*byte)(unsafe.Add(o.args[0].ptr, n)) != 0 {
-					p.fail(i, syscall.EPERM)
+					zero = false
 				}
+			}
+			if !zero {
+				if o.judge == mayFail && o.jump != 0 {
+					i = o.jump
+					continue
+				}
+				p.fail(i, syscall.EPERM)
 			}
 		case opSend:
 			p.send(uint32(o.args[0].val), uint32(o.args[2].val), 0, int32(p.value(&o.args[1])))

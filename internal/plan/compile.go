@@ -57,6 +57,11 @@ func Compile(p *policy.Policy, f *Facts) (*Plan, error) {
 		return nil, err
 	}
 	c.pl.Tier = tier
+	if tier != policy.TierNone {
+		if err := c.network(); err != nil {
+			return nil, err
+		}
+	}
 	switch tier {
 	case policy.TierNone:
 		c.open()

@@ -20,6 +20,9 @@ var pathVars = [...]string{
 	"GRADLE_USER_HOME", "MISE_DATA_DIR", "VIRTUAL_ENV", "CONDA_PREFIX", "npm_config_cache", "PIP_CACHE_DIR", "UV_CACHE_DIR", "TERMINFO", "LOCPATH",
 }
 
+// npmRetries is set where there is no network for npm to try again.
+const npmRetries = "NPM_CONFIG_FETCH_RETRIES"
+
 // ownVars are set by bailey and never taken from the caller.
 var ownVars = [...]string{"HOME", "PATH", "TMPDIR", "TMP", "TEMP", "USER", "LOGNAME", "SHELL", "PWD", "OLDPWD", "BAILEY", "BAILEY_MODE", "GIT_TEMPLATE_DIR"}
 
@@ -106,6 +109,9 @@ func (v Var) MarshalJSON() ([]byte, error) {
 // finish adds what the policy sets, and sorts.
 func (c *compiler) finish(vars map[string]Var) []Var {
 	for k, v := range c.p.Env.Set {
+		if c.pl.Network != nil && k == npmRetries && v.From.Layer == policy.LayerBuiltin {
+			continue // it is for boxes without a network
+		}
 		if v.Set && k != "" && !c.denied(k) {
 			vars[k] = Var{Name: k, Value: v.V, From: v.From}
 		}

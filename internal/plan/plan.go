@@ -33,6 +33,7 @@ type Plan struct {
 	Make       []string        `json:"make,omitempty"`      // bailey's own directories that the tree needs on the host: private to Identity.HostUID
 	Private    *Private        `json:"private,omitempty"`   // tier landlock only
 	Syscalls   seccomp.Profile `json:"syscalls"`
+	Network    *Network        `json:"network,omitempty"` // nil: loopback alone, and no gate
 	Limits     Limits          `json:"limits"`
 	Weaker     []string        `json:"weaker,omitempty"` // walls this tier holds less well, one sentence each
 	Notes      []string        `json:"notes,omitempty"`  // what was switched on or skipped, and why

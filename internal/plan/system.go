@@ -64,10 +64,15 @@ func (c *compiler) etc() {
 	c.data("/etc/group", group(id), 0o644, from)
 	c.data("/etc/hostname", hostname+"\n", 0o644, from)
 	c.data("/etc/hosts", "127.0.0.1 localhost "+hostname+"\n::1 localhost "+hostname+"\n", 0o644, from)
-	// There is no network: a name that is not in /etc/hosts does not exist. Asking a
+	// Without a gate there is no network: a name that is not in /etc/hosts does not exist. Asking a
 	// name server that cannot be reached would be a temporary failure, which programs
 	// try again for minutes; and daemons of the host that know users are not there.
-	c.data("/etc/nsswitch.conf", nsswitch, 0o644, from)
+	names := nsswitch
+	if c.pl.Network != nil {
+		names = strings.Replace(names, "hosts: files\n", "hosts: files dns\n", 1)
+		c.data("/etc/resolv.conf", resolvConf, 0o644, builtin("gate"))
+	}
+	c.data("/etc/nsswitch.conf", names, 0o644, from)
 	for _, v := range c.p.Files.Etc {
 		pattern := etcPath(v.V)
 		if !under(pattern, "/etc") || pattern == "/etc" {

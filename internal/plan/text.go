@@ -32,11 +32,15 @@ func (pl *Plan) Text() string {
 	}
 	w.names(pl)
 	w.landlock(pl.Landlock)
+	w.network(pl.Network)
 	w.section("system calls")
 	w.row("name broker", yes(pl.Syscalls.Broker))
 	w.row("every open looked at", yes(pl.Syscalls.Reads))
 	w.row("debugging inside", yes(pl.Syscalls.Debug))
-	w.row("unix sockets only", yes(pl.Syscalls.Sockets))
+	w.row("unix sockets only", yes(pl.Syscalls.Sockets && !pl.Syscalls.Proxy))
+	if pl.Syscalls.Proxy {
+		w.row("connections", "to the gate's proxy alone")
+	}
 	w.row("metadata looked at", yes(pl.Syscalls.Metadata))
 	w.section("environment")
 	for _, v := range pl.Env {

@@ -20,6 +20,9 @@ type Private struct {
 // landlockTier compiles for machines without user namespaces: the host's own
 // tree, and Landlock, the syscall filter and the name broker as the walls.
 func (c *compiler) landlockTier() error {
+	if n := c.pl.Network; n != nil && len(n.Publish) > 0 {
+		return &Error{What: "programs in tier landlock cannot listen, so no port can be published", From: n.Publish[0].From, Hint: "leave it out, or use a machine with user namespaces"}
+	}
 	if err := c.findRoots(); err != nil {
 		return err
 	}
@@ -50,7 +53,7 @@ func (c *compiler) landlockTier() error {
 	c.home = private
 	c.pl.Identity.Home = private
 	c.pl.Identity.UID, c.pl.Identity.GID = c.pl.Identity.HostUID, c.pl.Identity.HostGID
-	c.pl.Syscalls = seccomp.Profile{Debug: c.p.Process.Debug.V, Broker: true, Reads: len(c.p.Files.Deny) > 0, Sockets: true, Metadata: true}
+	c.pl.Syscalls = seccomp.Profile{Debug: c.p.Process.Debug.V, Broker: true, Reads: len(c.p.Files.Deny) > 0, Sockets: true, Metadata: true, Proxy: c.pl.Network != nil}
 	c.weaker()
 	return nil
 }
@@ -180,6 +183,10 @@ func (c *compiler) weakEnv(private string) {
 // weaker says, wall by wall, what tier full holds and this one does not.
 func (c *compiler) weaker() {
 	abi := c.f.Kernel.LandlockABI
+	network := "there is no network at all, and programs inside cannot talk over loopback either"
+	if c.pl.Network != nil {
+		network = "only programs that use a proxy (http_proxy, all_proxy) reach the network, name resolution is the proxy's alone, and programs inside cannot talk over loopback"
+	}
 	w := []string{
 		"whether a file of the host exists, its size and its owner can be asked for by full path, though nothing in it can be read and no directory listed",
 		"/proc lists your other processes with their command lines; their memory and environment stay closed",
@@ -187,7 +194,7 @@ func (c *compiler) weaker() {
 		"chmod, chown, timestamps and extended attributes are held by the name broker alone",
 		"processes that leave the command's session are found and ended by bailey, not by the kernel",
 		"downloads in the host's package caches can be used and not added to",
-		"there is no network at all, and programs inside cannot talk over loopback either",
+		network,
 	}
 	if abi < abiScope {
 		w = append(w, "signals to your other processes and abstract unix sockets are not held by Landlock on this kernel (they need ABI 6)")

@@ -1,6 +1,9 @@
 package policy
 
-import "strconv"
+import (
+	"encoding/json"
+	"strconv"
+)
 
 // policy gives the merged entries their typed form.
 func (m *merger) policy() *Policy {
@@ -10,6 +13,8 @@ func (m *merger) policy() *Policy {
 		Home:     m.in.Home, Workspace: m.in.Workspace,
 	}
 	p.Env.Set = map[string]Value[string]{}
+	p.Network.Hosts = map[string]Value[string]{}
+	p.Secrets = map[string]Value[Secret]{}
 	for at := range keys {
 		k, list := &keys[at], m.entries[at]
 		if texts := p.texts(k); texts != nil {
@@ -29,6 +34,20 @@ func (m *merger) policy() *Policy {
 		case kindVars:
 			for i := range list {
 				p.Env.Set[list[i].text] = value(list[i], list[i].aux)
+			}
+			continue
+		case kindPins:
+			for i := range list {
+				p.Network.Hosts[list[i].text] = value(list[i], list[i].aux)
+			}
+			continue
+		case kindSecrets:
+			for i := range list {
+				var s Secret
+				if err := json.Unmarshal([]byte(list[i].aux), &s); err != nil {
+					panic("policy: read back a secret: " + err.Error()) // text made it
+				}
+				p.Secrets[list[i].text] = value(list[i], s)
 			}
 			continue
 		}
@@ -53,6 +72,12 @@ func (m *merger) policy() *Policy {
 			p.Files.NestedGit = value(e, e.text)
 		case "files.strict":
 			p.Files.Strict = value(e, e.num != 0)
+		case "network.default":
+			p.Network.Default = value(e, e.text)
+		case "network.resolver":
+			p.Network.Resolver = value(e, e.text)
+		case "network.upstream":
+			p.Network.Upstream = value(e, e.text)
 		case "process.debug":
 			p.Process.Debug = value(e, e.num != 0)
 		}
@@ -83,6 +108,14 @@ func (p *Policy) texts(k *key) *[]Value[string] {
 		return &p.Env.Allow
 	case "env.deny":
 		return &p.Env.Deny
+	case "network.allow":
+		return &p.Network.Allow
+	case "network.deny":
+		return &p.Network.Deny
+	case "network.localhost":
+		return &p.Network.Localhost
+	case "network.publish":
+		return &p.Network.Publish
 	}
 	return nil
 }

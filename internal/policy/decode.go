@@ -41,10 +41,11 @@ type document struct {
 // needs no reflection at start-up. What it leaves to its caller is done here:
 // duplicates, types, numbers.
 type decoder struct {
-	doc   *document
-	place place
-	seen  map[string]seenKind
-	errs  []*Error
+	doc     *document
+	place   place
+	seen    map[string]seenKind
+	records []*record // tables that become entries at the end
+	errs    []*Error
 
 	data            []byte
 	text            string // data once more: values without escapes are parts of it
@@ -82,17 +83,22 @@ func decode(parser *unstable.Parser, layer Layer, file string, content []byte, a
 	d.doc.entries = make([]entry, 0, strings.Count(d.text, `"`)/2+8)
 	parser.Reset(content)
 	table, known, element := "", true, -1
+	var rec *record
 	for len(d.errs) < maxErrors && parser.NextExpression() {
 		node := parser.Expression()
 		switch node.Kind {
 		case unstable.Table:
-			table, known = d.header(node)
+			table, known, rec = d.header(node)
 			element = -1
 		case unstable.ArrayTable:
-			element = d.arrayHeader(node)
+			element, rec = d.arrayHeader(node)
 			known = element >= 0
 		case unstable.KeyValue:
 			switch {
+			case rec != nil:
+				d.recordField(rec, d.recordName(rec), node)
+			case known && table == "network.hosts":
+				d.pin(node)
 			case element >= 0:
 				d.cacheField(element, node)
 			case known:
@@ -123,42 +129,58 @@ func (d *decoder) syntax(err error) {
 
 // header enters the table a [header] names. It reports false for one that is not
 // legal, whose keys are then passed over.
-func (d *decoder) header(node *unstable.Node) (string, bool) {
+func (d *decoder) header(node *unstable.Node) (string, bool, *record) {
 	path, from, ok := d.path("", node.Key())
 	if !ok || !d.define(path, from, seenTable) {
-		return "", false
+		return "", false, nil
 	}
-	if !isSection(path) && path != "env.set" {
+	if name, ok := strings.CutPrefix(path, "secrets."); ok && d.check(checkSecretName, name, from, path) {
+		return path, true, d.newRecord(lookup("secrets"), name, from)
+	}
+	if !isSection(path) && !isTable(path) {
 		if k := lookup(path); k != nil {
 			d.wrongType(k, from, "a table")
 		} else {
 			d.unknown(path, from)
 		}
-		return "", false
+		return "", false, nil
 	}
-	return path, d.placed(path, from)
+	return path, d.placed(path, from), nil
 }
 
-// arrayHeader starts a new element of the one list of tables, files.caches.
-func (d *decoder) arrayHeader(node *unstable.Node) int {
+// recordName is what a record is called in messages.
+func (d *decoder) recordName(r *record) string {
+	e := &d.doc.entries[r.entry]
+	if e.key.kind == kindSecrets {
+		return e.key.name + "." + e.text
+	}
+	return e.key.name
+}
+
+// arrayHeader starts a new element of a list of tables: files.caches, network.allow
+// or network.deny.
+func (d *decoder) arrayHeader(node *unstable.Node) (int, *record) {
 	path, from, ok := d.path("", node.Key())
 	if !ok || !d.define(path, from, seenElements) {
-		return -1
+		return -1, nil
 	}
 	k := lookup(path)
 	switch {
-	case k == nil && (isSection(path) || path == "env.set"):
+	case (k == nil || k.kind == kindPins || k.kind == kindSecrets) && (isSection(path) || isTable(path)):
 		d.fail(from, path, "expected a table, not a list of tables", "write ["+path+"]", "")
-		return -1
+		return -1, nil
 	case k == nil:
 		d.unknown(path, from)
-		return -1
+		return -1, nil
+	case k.kind == kindAllow || k.kind == kindRefuse:
+		r := d.newRecord(k, "", from)
+		return r.entry, r
 	case k.kind != kindCaches:
 		d.wrongType(k, from, "a list of tables")
-		return -1
+		return -1, nil
 	}
 	d.doc.entries = append(d.doc.entries, entry{key: k, from: from})
-	return len(d.doc.entries) - 1
+	return len(d.doc.entries) - 1, nil
 }
 
 // cacheField reads one line below [[files.caches]].
@@ -206,7 +228,16 @@ func (d *decoder) value(path string, from Source, value *unstable.Node) {
 		d.variable(variable, from, value)
 		return
 	}
-	if isSection(path) || path == "env.set" {
+	if name, ok := strings.CutPrefix(path, "secrets."); ok {
+		switch {
+		case value.Kind != unstable.InlineTable:
+			d.fail(from, path, "expected a table, not "+describe(value.Kind), "write [secrets.NAME] and the fields below it", "")
+		case d.check(checkSecretName, name, from, path):
+			d.inline(d.newRecord(lookup("secrets"), name, from), path, value)
+		}
+		return
+	}
+	if isSection(path) || isTable(path) {
 		if value.Kind != unstable.InlineTable {
 			d.fail(from, path, "expected a table, not "+describe(value.Kind), "", "")
 			return
@@ -215,6 +246,10 @@ func (d *decoder) value(path string, from Source, value *unstable.Node) {
 			return
 		}
 		for it := value.Children(); it.Next(); {
+			if path == "network.hosts" {
+				d.pin(it.Node())
+				continue
+			}
 			inner, at, ok := d.path(path, it.Node().Key())
 			if ok && d.defineBelow(path, inner, at) {
 				d.value(inner, at, it.Node().Value())
@@ -292,13 +327,18 @@ func (d *decoder) elements(k *key, from Source, value *unstable.Node) {
 	for it := value.Children(); it.Next(); {
 		item := it.Node()
 		switch {
-		case item.Kind == unstable.String:
+		case item.Kind == unstable.String, item.Kind == unstable.Integer && k.kind == kindPorts:
 			e := entry{key: k, text: d.string(item), from: d.source(int(item.Raw.Offset))}
 			if d.check(k.check(), e.text, e.from, k.name) {
+				if k.kind == kindAllow || k.kind == kindRefuse {
+					e.text = canonicalRule(e.text)
+				}
 				d.doc.entries = append(d.doc.entries, e)
 			}
 		case item.Kind == unstable.InlineTable && k.kind == kindCaches:
 			d.cache(k, item)
+		case item.Kind == unstable.InlineTable && (k.kind == kindAllow || k.kind == kindRefuse):
+			d.inline(d.newRecord(k, "", from), k.name, item)
 		default:
 			if item.Raw.Length > 0 {
 				from = d.source(int(item.Raw.Offset))
@@ -340,6 +380,7 @@ func (d *decoder) finish() {
 			d.fail(e.from, e.key.name, "a cache needs a path", `write {path = "~/…"}`, "")
 		}
 	}
+	d.finishRecords()
 }
 
 // path joins the parts of a dotted key below a table. It also tells where the
@@ -475,6 +516,14 @@ func (k kind) String() string {
 		return "a table of strings"
 	case kindCaches:
 		return "a list of paths or {path, env} tables"
+	case kindAllow, kindRefuse:
+		return "a list of network rules"
+	case kindPorts:
+		return "a list of ports"
+	case kindPins:
+		return "a table of host names and addresses"
+	case kindSecrets:
+		return "a table of secrets"
 	}
 	return "a list of strings"
 }

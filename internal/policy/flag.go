@@ -21,7 +21,13 @@ type Overrides struct {
 	Memory   string   // limits as in a policy file, digits without a unit allowed
 	Pids     string
 	Timeout  string
-	Config   string // a file in place of the user's own configuration
+
+	AllowNet  []string // like network.allow
+	DenyNet   []string
+	Localhost []string // ports
+	Publish   []string
+	Pin       []string // NAME=ADDRESS
+	Config    string   // a file in place of the user's own configuration
 
 	// Extra sets any key, in order. An empty value is an error here, so a
 	// command line that can tell "--mode=" from no --mode puts it here.
@@ -58,9 +64,19 @@ func (o *Overrides) document(in *LoadInput) (*document, []*Error) {
 			if problem == "" {
 				problem, hint = checkText(content)
 			}
+		case e.key.kind == kindPins:
+			name, addresses, ok := strings.Cut(value, "=")
+			if problem, hint = checkPin(name, addresses); !ok {
+				problem, hint = strconv.Quote(value)+" has no address", "write NAME=ADDRESS"
+			}
+			e.text, e.aux = canonicalHost(name), addresses
+		case e.key.kind == kindSecrets:
+			problem, hint = "a secret has several parts", "write [secrets.NAME] in a policy file"
 		case e.key.kind.list():
 			e.text = value
-			problem, hint = e.key.check()(value)
+			if problem, hint = e.key.check()(value); problem == "" && (e.key.kind == kindAllow || e.key.kind == kindRefuse) {
+				e.text = canonicalRule(value)
+			}
 			if problem != "" && e.key.kind == kindProfiles {
 				near = nearest(value, Profiles())
 			}
@@ -99,6 +115,11 @@ func (o *Overrides) document(in *LoadInput) (*document, []*Error) {
 		{"files.protect", "protect", o.Protect},
 		{"env.allow", "env", o.Env},
 		{"env.set", "setenv", o.SetEnv},
+		{"network.allow", "allow-net", o.AllowNet},
+		{"network.deny", "deny-net", o.DenyNet},
+		{"network.localhost", "localhost", o.Localhost},
+		{"network.publish", "publish", o.Publish},
+		{"network.hosts", "resolve", o.Pin},
 	} {
 		for _, value := range many.values {
 			add(many.key, many.flag, value)

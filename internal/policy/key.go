@@ -23,6 +23,11 @@ const (
 	kindNames                // a list of environment variable names, * allowed
 	kindCaches               // a list of paths or {path, env} tables
 	kindVars                 // a table of environment variables
+	kindAllow                // a list of network rules that grant
+	kindRefuse               // a list of network rules that deny
+	kindPorts                // a list of ports
+	kindPins                 // a table of host names and their addresses
+	kindSecrets              // tables of secrets, by name
 	kindKeys                 // a list of lockable keys
 )
 
@@ -51,9 +56,13 @@ type key struct {
 	// tightens marks a list that only ever takes away, so any layer may add to
 	// it, an untrusted project file too.
 	tightens bool
-	words    []string // kindEnum: the legal words, strictest first
-	strict   bool     // kindBool: the stricter value
-	doc      string
+	// grants marks a scalar of which every value gives something that no value
+	// does not: a project file needs trust for it, and the owner's value is the
+	// only one.
+	grants bool
+	words  []string // kindEnum: the legal words, strictest first
+	strict bool     // kindBool: the stricter value
+	doc    string
 }
 
 // section is the table the key lives in, "" for the top level.
@@ -96,10 +105,13 @@ func lookup(name string) *key {
 	return nil
 }
 
+// isTable reports whether name is a table below a section, with names of its own.
+func isTable(name string) bool { return name == "env.set" || name == "network.hosts" }
+
 // isSection reports whether name is a table that holds keys.
 func isSection(name string) bool {
 	switch name {
-	case "files", "env", "limits", "process", "profile", "managed":
+	case "files", "env", "limits", "process", "network", "secrets", "profile", "managed":
 		return true
 	}
 	return false

@@ -53,6 +53,26 @@ var keys = [...]key{
 	{name: "process.debug", kind: kindBool, strict: false,
 		doc: "Debuggers work among the box's own processes (ptrace)."},
 
+	{name: "network.default", kind: kindEnum, words: []string{"deny", "ask"},
+		doc: "What a host that no rule names gets."},
+	{name: "network.allow", kind: kindAllow,
+		doc: "Hosts that the box may reach, by name and port, and for HTTP by method and path."},
+	{name: "network.deny", kind: kindRefuse, tightens: true,
+		doc: "Hosts, methods and paths that are refused, whatever else says."},
+	{name: "network.localhost", kind: kindPorts,
+		doc: "Ports of the host's loopback that the box may reach, as host.bailey.internal."},
+	{name: "network.publish", kind: kindPorts,
+		doc: "Ports that the box listens on and the host's loopback reaches."},
+	{name: "network.hosts", kind: kindPins,
+		doc: "Names with pinned addresses, private ones too."},
+	{name: "network.resolver", kind: kindText, grants: true,
+		doc: "Address and port of the name server that the gate asks, instead of the host's resolver."},
+	{name: "network.upstream", kind: kindText, grants: true,
+		doc: "The proxy that connections go through: env for the one of the host's environment, none, or http://HOST:PORT."},
+
+	{name: "secrets", kind: kindSecrets,
+		doc: "Secrets that the gate puts into requests to their hosts; the box sees placeholders."},
+
 	{name: "profile.name", kind: kindText, place: inProfile, doc: "The profile's name."},
 	{name: "profile.description", kind: kindText, place: inProfile, doc: "One sentence about the profile."},
 	{name: "profile.detect", kind: kindTexts, place: inProfile,
@@ -71,6 +91,8 @@ func sectionDoc(section string) string {
 		return "The environment wall: an allow list."
 	case "limits":
 		return "What a box may spend. \"none\" lifts a limit."
+	case "network":
+		return "The network gate. Without a grant there is no network."
 	case "process":
 		return "What processes inside may do to each other."
 	}

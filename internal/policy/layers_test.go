@@ -10,7 +10,7 @@ func TestUntrustedTightens(t *testing.T) {
 	for _, text := range []string{
 		"mode = \"read-only\"", "mode = \"workspace-write\"", "min-tier = \"full\"", "approval = \"untrusted\"",
 		"[files]\ndeny = [\".env\"]\nprotect = [\"x\"]\nmissing = \"error\"\nnested-git = \"deny\"\nstrict = true",
-		"[env]\ndeny = [\"X_*\"]", "[limits]\nmemory = \"1GiB\"\npids = 5\ncpu = \"10m\"\ntimeout = \"1h\"", "[process]\ndebug = false",
+		"[env]\ndeny = [\"X_*\"]", "[network]\ndefault = \"deny\"\ndeny = [\"example.org\"]\nallow = []", "[limits]\nmemory = \"1GiB\"\npids = 5\ncpu = \"10m\"\ntimeout = \"1h\"", "[process]\ndebug = false",
 		"[files]\nsystem = [\"/usr\"]\n[env]\nallow = [\"PATH\"]", "extends = [\"default\", \"go\"]", Init("go"), typical,
 	} {
 		for _, file := range []string{projFile, locFile} {
@@ -39,6 +39,15 @@ func TestUntrustedLoosens(t *testing.T) {
 		{"[limits]\nmemory = \"64GiB\"", "limits.memory"},
 		{"[limits]\npids = \"none\"", "limits.pids"},
 		{"[process]\ndebug = true", "process.debug"},
+		{"[network]\nallow = [\"example.org\"]", "network.allow"},
+		{"[network]\nallow = [{host = \"example.org\"}]", "network.allow"},
+		{"[network]\ndefault = \"ask\"", "network.default"},
+		{"[network]\nlocalhost = [5432]", "network.localhost"},
+		{"[network]\npublish = [3000]", "network.publish"},
+		{"[network]\nresolver = \"127.0.0.1:53\"", "network.resolver"},
+		{"[network]\nupstream = \"http://p:1\"", "network.upstream"},
+		{"[network.hosts]\n\"example.test\" = \"127.0.0.1\"", "network.hosts"},
+		{"[secrets]\nx = {source = \"env:X\", hosts = [\"example.org\"]}", "secrets"},
 	} {
 		for _, file := range []string{projFile, locFile} {
 			w := world{files: map[string]string{file: c.text}}

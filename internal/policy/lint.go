@@ -35,6 +35,7 @@ func Lint(p *Policy) []Finding {
 	l.deny()
 	l.grants()
 	l.environment()
+	l.network()
 	l.scalars()
 	return l.findings
 }

@@ -150,6 +150,9 @@ func (m *merger) loosens(e *entry) bool {
 		return i < 0 || m.entries[e.key.index()][i].aux != e.aux
 	}
 	now := m.entries[e.key.index()]
+	if e.key.grants {
+		return len(now) == 0 || now[0].text != e.text
+	}
 	if len(now) == 0 {
 		return false // a limit that is not set is no limit
 	}
@@ -165,7 +168,7 @@ func (m *merger) put(e *entry) {
 		return
 	}
 	switch i := m.find(e); {
-	case i >= 0 && e.key.kind == kindVars:
+	case i >= 0 && (e.key.kind == kindVars || e.key.kind == kindPins || e.key.kind == kindSecrets):
 		m.entries[at][i] = e
 	case i < 0:
 		if m.known[at] != nil {
@@ -233,6 +236,8 @@ func (m *merger) managed(docs []*document) {
 		switch {
 		case len(now) == 0, now[0].from.Layer == LayerBuiltin && ceiling.key.rank(now[0]) > ceiling.key.rank(ceiling):
 			m.put(ceiling)
+		case ceiling.key.grants && now[0].text != ceiling.text:
+			m.fail(now[0], "the owner of this machine set this at "+ceiling.from.String(), "remove it")
 		case ceiling.key.rank(now[0]) > ceiling.key.rank(ceiling):
 			m.fail(now[0], now[0].show()+" is looser than "+ceiling.show()+", which the owner of this machine set as the most at "+ceiling.from.String(),
 				"use "+ceiling.show()+" or stricter")

@@ -5,14 +5,16 @@ package policy
 
 // Policy is the effective policy: every layer merged.
 type Policy struct {
-	Mode     Value[Mode]     `json:"mode"`
-	Approval Value[Approval] `json:"approval"`
-	MinTier  Value[Tier]     `json:"min_tier"`
-	Profiles []Value[string] `json:"profiles"` // in the order applied; auto-detected ones have From.File "detected:go.mod"
-	Files    Files           `json:"files"`
-	Env      Env             `json:"env"`
-	Limits   Limits          `json:"limits"`
-	Process  Process         `json:"process"`
+	Mode     Value[Mode]              `json:"mode"`
+	Approval Value[Approval]          `json:"approval"`
+	MinTier  Value[Tier]              `json:"min_tier"`
+	Profiles []Value[string]          `json:"profiles"` // in the order applied; auto-detected ones have From.File "detected:go.mod"
+	Files    Files                    `json:"files"`
+	Env      Env                      `json:"env"`
+	Limits   Limits                   `json:"limits"`
+	Process  Process                  `json:"process"`
+	Network  Network                  `json:"network"`
+	Secrets  map[string]Value[Secret] `json:"secrets"`
 
 	Layers    []LayerFile `json:"layers"` // what the policy was made of, lowest first
 	Home      string      `json:"home"`   // what ~ stood for
@@ -83,4 +85,17 @@ type Limits struct {
 // Process is what processes inside may do to each other.
 type Process struct {
 	Debug Value[bool] `json:"debug"` // ptrace and process_vm_* among the box's own processes
+}
+
+// Network is what the gate lets out and in. Rules have the one-line form that
+// ParseNetRule reads. Without any grant there is no gate.
+type Network struct {
+	Default   Value[string]            `json:"default"` // "deny" or "ask"
+	Allow     []Value[string]          `json:"allow"`
+	Deny      []Value[string]          `json:"deny"`
+	Localhost []Value[string]          `json:"localhost"` // ports
+	Publish   []Value[string]          `json:"publish"`   // ports
+	Hosts     map[string]Value[string] `json:"hosts"`     // name to addresses, with commas
+	Resolver  Value[string]            `json:"resolver"`
+	Upstream  Value[string]            `json:"upstream"` // "env", "none", or a URL
 }

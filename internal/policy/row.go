@@ -51,6 +51,22 @@ func (p *Policy) rows() []row {
 			add(k, p.Files.NestedGit.V, p.Files.NestedGit.From, p.Files.NestedGit.Set)
 		case "files.strict":
 			add(k, strconv.FormatBool(p.Files.Strict.V), p.Files.Strict.From, p.Files.Strict.Set)
+		case "network.default":
+			add(k, p.Network.Default.V, p.Network.Default.From, p.Network.Default.Set)
+		case "network.resolver":
+			add(k, p.Network.Resolver.V, p.Network.Resolver.From, p.Network.Resolver.Set)
+		case "network.upstream":
+			add(k, p.Network.Upstream.V, p.Network.Upstream.From, p.Network.Upstream.Set)
+		case "network.hosts":
+			for _, name := range sorted(p.Network.Hosts) {
+				v := p.Network.Hosts[name]
+				add(k, name+"="+v.V, v.From, true)
+			}
+		case "secrets":
+			for _, name := range sorted(p.Secrets) {
+				v := p.Secrets[name]
+				add(k, name+" "+v.V.text(), v.From, true)
+			}
 		case "process.debug":
 			add(k, strconv.FormatBool(p.Process.Debug.V), p.Process.Debug.From, p.Process.Debug.Set)
 		case "files.caches":
@@ -62,16 +78,21 @@ func (p *Policy) rows() []row {
 				add(k, text, v.From, true)
 			}
 		case "env.set":
-			names := make([]string, 0, len(p.Env.Set))
-			for name := range p.Env.Set {
-				names = append(names, name)
-			}
-			sort.Strings(names)
-			for _, name := range names {
+			for _, name := range sorted(p.Env.Set) {
 				v := p.Env.Set[name]
 				add(k, name+"="+v.V, v.From, true)
 			}
 		}
 	}
 	return list
+}
+
+// sorted are the names of a table in order.
+func sorted[T any](table map[string]T) []string {
+	names := make([]string, 0, len(table))
+	for name := range table {
+		names = append(names, name)
+	}
+	sort.Strings(names)
+	return names
 }

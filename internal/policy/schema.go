@@ -104,6 +104,20 @@ func (k *key) schema() object {
 				"properties": object{"path": file(pathPattern), "env": text(varPattern)},
 			},
 		}})
+	case kindAllow, kindRefuse:
+		return list(object{"anyOf": []object{text(netRulePattern), k.ruleSchema()}})
+	case kindPorts:
+		return list(object{"anyOf": []object{{"type": "integer", "minimum": 1, "maximum": 65535}, text(portPattern)}})
+	case kindPins:
+		return object{"type": "object", "additionalProperties": object{"anyOf": []object{text(textPattern), list(text(textPattern))}}}
+	case kindSecrets:
+		fields := object{}
+		for _, f := range secretFields() {
+			fields[f] = text(textPattern)
+		}
+		fields["hosts"] = object{"type": "array", "minItems": 1, "items": text(`^[^\s#:]+$`)}
+		return object{"type": "object", "propertyNames": object{"pattern": `^[A-Za-z0-9_-]{1,64}$`},
+			"additionalProperties": object{"type": "object", "additionalProperties": false, "required": []string{"source", "hosts"}, "properties": fields}}
 	case kindVars:
 		return object{
 			"type": "object", "additionalProperties": text(textPattern),
@@ -111,4 +125,27 @@ func (k *key) schema() object {
 		}
 	}
 	return text(textPattern)
+}
+
+// ruleSchema describes a network rule written as a table.
+func (k *key) ruleSchema() object {
+	text := func(pattern string) object { return object{"type": "string", "pattern": pattern} }
+	many := func(item object) object {
+		return object{"anyOf": []object{item, {"type": "array", "minItems": 1, "items": item}}}
+	}
+	fields := object{
+		"host":     text(`^[^\s#]+$`),
+		"ports":    many(object{"anyOf": []object{{"type": "integer", "minimum": 1, "maximum": 65535}, text(`^[0-9,-]+$`)}}),
+		"protocol": object{"enum": []string{protocolWeb, protocolTCP, protocolUDP}},
+		"inspect":  object{"type": "boolean"},
+		"methods":  many(text(`^[A-Z-]{1,32}$`)),
+		"paths":    many(text(`^/[^\s#?]*$`)),
+		"preset":   object{"enum": []string{"read-only", "full"}},
+		"reason":   text(`^[^#\x00-\x1f]*$`),
+	}
+	if k.kind == kindAllow {
+		fields["private"], fields["broad"] = object{"type": "boolean"}, object{"type": "boolean"}
+		fields["max-upload"], fields["max-download"] = text(sizePattern), text(sizePattern)
+	}
+	return object{"type": "object", "additionalProperties": false, "required": []string{"host"}, "properties": fields}
 }

@@ -37,6 +37,12 @@ func (k *key) check() func(string) (problem, hint string) {
 		return checkProfile
 	case kindKeys:
 		return checkLock
+	case kindAllow:
+		return checkAllow
+	case kindRefuse:
+		return checkDeny
+	case kindPorts:
+		return checkPort
 	}
 	return checkText
 }

@@ -45,6 +45,9 @@ func socket(family, kind, protocol int) func() error {
 
 // attempts are tried by root and by an ordinary user.
 func attempts(p Profile, dir string) []attempt {
+	if p.Proxy {
+		return proxyAttempts()
+	}
 	if p.Sockets {
 		return hostAttempts()
 	}
@@ -82,6 +85,33 @@ func hostAttempts() []attempt {
 		{"own limit", func() error { return unix.Prlimit(0, unix.RLIMIT_CORE, &unix.Rlimit{}, nil) }, "ok"},
 		{"limit of the parent, read", func() error { return unix.Prlimit(os.Getppid(), unix.RLIMIT_CORE, nil, new(unix.Rlimit)) }, "ok"},
 	}
+}
+
+// proxyAttempts are tried under Profile.Proxy.
+func proxyAttempts() []attempt {
+	list := hostAttempts()[1:] // TCP is what Proxy allows
+	return append(list,
+		attempt{"tcp", socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_NONBLOCK, 0), "ok"},
+		attempt{"tcp6", socket(unix.AF_INET6, unix.SOCK_STREAM, unix.IPPROTO_TCP), "ok"},
+		attempt{"multipath", socket(unix.AF_INET, unix.SOCK_STREAM, unix.IPPROTO_MPTCP), "EACCES"},
+		attempt{"vsock", socket(unix.AF_VSOCK, unix.SOCK_STREAM, 0), "EAFNOSUPPORT"},
+		attempt{"alg", socket(unix.AF_ALG, unix.SOCK_SEQPACKET, 0), "EAFNOSUPPORT"},
+		attempt{"raw", socket(unix.AF_INET, unix.SOCK_RAW, unix.IPPROTO_RAW), "EACCES"},
+		attempt{"listen", func() error {
+			fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM, 0)
+			if err != nil {
+				return err
+			}
+			return unix.Listen(fd, 1)
+		}, "ENOSYS"},
+		attempt{"fast open", func() error {
+			fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM, 0)
+			if err != nil {
+				return err
+			}
+			return unix.Sendto(fd, []byte("x"), unix.MSG_FASTOPEN, &unix.SockaddrInet4{Port: 9, Addr: [4]byte{127, 0, 0, 1}})
+		}, "ENOTSUP"},
+	)
 }
 
 // boxAttempts are tried under the zero Profile. Each is refused by the filter
@@ -147,9 +177,9 @@ func boxAttempts(dir string) []attempt {
 }
 
 func TestAttempts(t *testing.T) {
-	for _, p := range []Profile{{}, {Sockets: true, Metadata: true}} {
+	for _, p := range []Profile{{}, {Sockets: true, Metadata: true}, {Sockets: true, Metadata: true, Proxy: true}} {
 		for _, user := range []bool{false, true} {
-			t.Run(fmt.Sprintf("sockets=%t/user=%t", p.Sockets, user), func(t *testing.T) {
+			t.Run(fmt.Sprintf("sockets=%t/proxy=%t/user=%t", p.Sockets, p.Proxy, user), func(t *testing.T) {
 				if user && os.Getuid() != 0 {
 					t.Skip("the other run was by an ordinary user")
 				}

@@ -9,8 +9,8 @@ import (
 
 // profiles yields every profile.
 func profiles(yield func(Profile) bool) {
-	for i := range 64 {
-		if !yield(Profile{Debug: i&1 != 0, Broker: i&2 != 0, Reads: i&4 != 0, Sockets: i&8 != 0, Metadata: i&16 != 0, Interfaces: i&32 != 0}) {
+	for i := range 128 {
+		if !yield(Profile{Debug: i&1 != 0, Broker: i&2 != 0, Reads: i&4 != 0, Sockets: i&8 != 0, Metadata: i&16 != 0, Interfaces: i&32 != 0, Proxy: i&64 != 0}) {
 			return
 		}
 	}

@@ -156,6 +156,14 @@ var (
 		otherFamily(),
 	}, otherwise: eACCES}
 
+	proxySocketRule = rule{clauses: []clause{
+		unixOnly("stream", sockStream), unixOnly("seqpacket", sockSeq),
+		{"AF_UNIX", []test{is(0, afUnix)}, eACCES},
+		otherFamily(), // before inet, which does not look at the family
+		inet("stream, default protocol", sockStream, 0, retAllow),
+		inet("stream, TCP", sockStream, ipTCP, retAllow),
+	}, otherwise: eACCES}
+
 	hostPairRule = rule{clauses: []clause{
 		unixOnly("stream", sockStream), unixOnly("seqpacket", sockSeq),
 		{"AF_UNIX", []test{is(0, afUnix)}, eACCES},

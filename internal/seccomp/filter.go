@@ -87,6 +87,10 @@ func rulesFor(p Profile) (rules [callCount]*rule) {
 		set(&hostSocketRule, sysSocket)
 		set(&hostPairRule, sysSocketpair)
 		set(&notifyRule, sysConnect)
+		if p.Proxy {
+			set(&proxySocketRule, sysSocket)
+			set(&notifyRule, sysListen)
+		}
 		set(&absentRule, shared[:]...)
 		set(&prlimitRule, sysPrlimit64)
 	}

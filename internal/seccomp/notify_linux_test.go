@@ -18,6 +18,7 @@ func TestNotify(t *testing.T) {
 	for p, want := range map[Profile][]string{
 		{Broker: true}:                  {"creat", "mkdir", "open O_WRONLY", "openat O_CREAT", "rename", "symlink", "truncate", "unlink", "chmod 755"},
 		{Reads: true}:                   {"open O_RDONLY", "open O_WRONLY", "openat O_CREAT"},
+		{Sockets: true, Proxy: true}:    {"connect", "listen"},
 		{Sockets: true, Metadata: true}: {"connect", "chmod 644", "chmod 755", "utimes"},
 	} {
 		cmd := helperCommand(t, helper{Do: "notify", Profile: p})
@@ -87,6 +88,7 @@ func notifyHelper(p Profile) error {
 		try("chmod 755", unix.Chmod(no, 0o755))
 		try("utimes", unix.Utimes(no, make([]unix.Timeval, 2)))
 		try("stat", unix.Stat(no, new(unix.Stat_t)))
+		try("listen", unix.Listen(-1, 1))
 		try("connect", unix.Connect(-1, &unix.SockaddrUnix{Name: no}))
 		if runtime.GOARCH == "amd64" {
 			path := []byte(no + "\x00")

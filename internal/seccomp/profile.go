@@ -48,6 +48,12 @@ type Profile struct {
 	// and message queues get ENOSYS, and limits of other processes cannot be set.
 	Sockets bool `json:"sockets,omitempty"`
 
+	// Proxy lets a box under Sockets make TCP sockets too. What can be done with
+	// them is the broker's to say: connect goes there as before, and listen does as
+	// well, because Landlock leaves a listen without bind open. UDP, multipath TCP
+	// and fast open, which sends without a connect, stay refused.
+	Proxy bool `json:"proxy,omitempty"`
+
 	// Metadata is for tier landlock too: Landlock does not cover chmod, chown,
 	// utimes and extended attributes, so all of them, by path and by descriptor,
 	// go to the broker:

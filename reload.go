@@ -1,0 +1,319 @@
+package bailey
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/bailey-run/bailey/internal/audit"
+	"github.com/bailey-run/bailey/internal/layers"
+	"github.com/bailey-run/bailey/internal/linux"
+	"github.com/bailey-run/bailey/internal/plan"
+	"github.com/bailey-run/bailey/internal/policy"
+)
+
+// Reloaded says what became of a new generation of a session's policy.
+type Reloaded struct {
+	Session string `json:"session"`
+	Policy  string `json:"policy"`         // hash of what is now in force
+	Changed bool   `json:"changed"`        // the network changed
+	Note    string `json:"note,omitempty"` // what of the change does not hold in the running session
+}
+
+// Reload makes the box read its policy anew. The network changes as one, at once:
+// connections that the new policy would not allow are closed. An error changes
+// nothing. Everything but the network stays as it was when the box was opened.
+func (b *Box) Reload() (Reloaded, error) { return b.reload("reload") }
+
+func (b *Box) reload(why string) (Reloaded, error) {
+	if b.network == nil {
+		return Reloaded{}, errors.New("reload the policy: the box was opened without a network, and gets none while it runs")
+	}
+	b.network.reloading.Lock()
+	defer b.network.reloading.Unlock()
+	facts, err := layers.Look(b.plan.config.Dir)
+	if err != nil {
+		return Reloaded{}, err
+	}
+	p, err := prepare(b.plan.config, facts)
+	if err != nil {
+		return Reloaded{}, err
+	}
+	now := b.network.plan.Load()
+	next := p.plan.Network
+	if next == nil {
+		next = &plan.Network{Default: "deny"} // everything was taken back
+	}
+	r := Reloaded{Session: b.session, Policy: p.Hash()}
+	if !sameBut(b.network.whole, p.plan) {
+		r.Note = "what changed beside the network holds from the next run"
+	}
+	if equal(now, next) {
+		return r, nil
+	}
+	if !equal(now.Publish, next.Publish) {
+		r.Note = "published ports change with the next run"
+	}
+	if looksInside(next) && b.network.inspector == nil {
+		r.Note = "hosts that are looked into are refused in this session, because its programs do not trust an authority"
+	}
+	if b.network.secrets != nil {
+		// The new hosts of a secret count before the new rules do, the other way round
+		// when the rules do not load.
+		if err := b.network.secrets.Update(context.Background(), next.Secrets); err != nil {
+			return Reloaded{}, err
+		}
+	}
+	if err := b.network.gate.Swap(next); err != nil {
+		if b.network.secrets != nil {
+			err = errors.Join(err, b.network.secrets.Update(context.Background(), now.Secrets))
+		}
+		return Reloaded{}, err
+	}
+	b.network.plan.Store(next)
+	r.Changed = true
+	if lb, ok := b.backend.(linuxBox); ok {
+		if err := b.network.again(lb.Box, next); err != nil {
+			// The gate decides as the new policy says; what it newly allows does not reach it.
+			r.Note = "hosts and ports that are new are not reachable in this session: " + err.Error()
+		}
+	}
+	change := audit.PolicyChange{Policy: r.Policy, Layers: auditLayers(p.policy), Why: why}
+	b.denials.emitEvent(change)
+	return r, nil
+}
+
+func auditLayers(p *policy.Policy) []audit.Layer {
+	out := []audit.Layer{}
+	for _, l := range p.Layers {
+		out = append(out, audit.Layer{Layer: string(l.Layer), File: l.File, Trusted: l.Trust == policy.TrustGiven})
+	}
+	return out
+}
+
+func equal(a, b any) bool {
+	x, err1 := json.Marshal(a)
+	y, err2 := json.Marshal(b)
+	return err1 == nil && err2 == nil && string(x) == string(y)
+}
+
+// sameBut compares two plans without their networks.
+func sameBut(a, b *plan.Plan) bool {
+	x, y := *a, *b
+	x.Network, y.Network, x.Notes, y.Notes = nil, nil, nil, nil
+	return equal(&x, &y)
+}
+
+// again makes the inside follow a new generation.
+func (w *network) again(box *linux.Box, n *plan.Network) error {
+	if w.proxy != nil {
+		return nil
+	}
+	w.mu.Lock()
+	perPort := w.box != nil
+	w.mu.Unlock()
+	if perPort {
+		w.listen()
+		return nil
+	}
+	next := &network{inside: &linux.Network{}}
+	next.layout(n)
+	return box.Redirect(next.inside.Local, next.inside.Redirect)
+}
+
+// sessionsDir is where running sessions have their sockets.
+func sessionsDir(f *plan.Facts) string {
+	if f.StateDir == "" {
+		return ""
+	}
+	return filepath.Join(f.StateDir, "sessions")
+}
+
+const (
+	// watchTime is how late an edited policy file is seen.
+	watchTime = time.Second
+	// controlTime bounds a conversation with a session.
+	controlTime = 10 * time.Second
+	// maxControl bounds a request and an answer, in bytes. Longer ones are cut off,
+	// and then are no JSON.
+	maxControl = 16 << 10
+)
+
+// control lets the policy of a running session change: by request, and when one of
+// its files does.
+type control struct {
+	box      *Box
+	listener *net.UnixListener
+	dir      string
+	stop     chan struct{}
+	wait     sync.WaitGroup
+	once     sync.Once
+}
+
+type controlRequest struct {
+	Op string `json:"op"`
+}
+
+type controlAnswer struct {
+	Reloaded
+	Error string `json:"error,omitempty"`
+	Hint  string `json:"hint,omitempty"`
+}
+
+// startControl begins to listen and to watch. Where there is no place for the
+// socket the session can do without.
+func (b *Box) startControl() *control {
+	c := &control{box: b, dir: sessionsDir(b.plan.facts), stop: make(chan struct{})}
+	if c.dir != "" {
+		c.listener, _ = linux.ListenSession(c.dir, b.session)
+	}
+	if c.listener != nil {
+		c.wait.Add(1)
+		go c.serve()
+	}
+	c.wait.Add(1)
+	go c.watch()
+	return c
+}
+
+func (c *control) close() {
+	if c == nil {
+		return
+	}
+	c.once.Do(func() {
+		close(c.stop)
+		if c.listener != nil {
+			c.listener.Close()
+			linux.RemoveSession(c.dir, c.box.session)
+		}
+		c.wait.Wait()
+	})
+}
+
+// serve answers one request after the other.
+func (c *control) serve() {
+	defer c.wait.Done()
+	for {
+		conn, err := c.listener.AcceptUnix()
+		if err != nil {
+			return
+		}
+		if linux.SamePeer(conn) {
+			conn.SetDeadline(time.Now().Add(controlTime))
+			c.answer(conn)
+		}
+		conn.Close()
+	}
+}
+
+func (c *control) answer(conn io.ReadWriter) {
+	line, err := bufio.NewReader(io.LimitReader(conn, maxControl)).ReadBytes('\n')
+	if err != nil {
+		return
+	}
+	var q controlRequest
+	var a controlAnswer
+	if err := json.Unmarshal(line, &q); err != nil || q.Op != "reload" {
+		a.Error = "the session knows no such request"
+	} else if a.Reloaded, err = c.box.reload("reload"); err != nil {
+		a.Error = err.Error()
+		var one *policy.Error
+		if errors.As(err, &one) {
+			a.Hint = one.Hint
+		}
+	}
+	json.NewEncoder(conn).Encode(a)
+}
+
+// watch looks at the policy's files. A change that does not load is told and
+// changes nothing.
+func (c *control) watch() {
+	defer c.wait.Done()
+	names := layers.Files(c.box.plan.facts, c.box.plan.config.overrides())
+	look := func() string {
+		var b strings.Builder
+		for _, n := range names {
+			if fi, err := os.Stat(n); err == nil {
+				fmt.Fprintf(&b, "%s %d %d\n", n, fi.ModTime().UnixNano(), fi.Size())
+			}
+		}
+		return b.String()
+	}
+	last := look()
+	t := time.NewTicker(watchTime)
+	defer t.Stop()
+	for {
+		select {
+		case <-c.stop:
+			return
+		case <-t.C:
+		}
+		now := look()
+		if now == last {
+			continue
+		}
+		last = now
+		r, err := c.box.reload("a policy file changed")
+		if tell := c.box.plan.config.Reloaded; tell != nil && (err != nil || r.Changed) {
+			tell(r, err)
+		}
+	}
+}
+
+// Sessions are the running sessions of this user whose policy can change.
+func Sessions() ([]string, error) {
+	facts, err := layers.Look("")
+	if err != nil {
+		return nil, err
+	}
+	list, err := linux.Sessions(sessionsDir(facts))
+	slices.Sort(list)
+	return list, err
+}
+
+// ReloadSession makes a running session of this user read its policy anew.
+func ReloadSession(session string) (Reloaded, error) {
+	if strings.ContainsAny(session, "/\x00") || session == "" {
+		return Reloaded{}, &ReloadError{Session: session, What: "there is no such session"}
+	}
+	facts, err := layers.Look("")
+	if err != nil {
+		return Reloaded{}, err
+	}
+	conn, err := linux.DialSession(sessionsDir(facts), session)
+	if err != nil {
+		return Reloaded{}, &ReloadError{Session: session, What: "there is no such session"}
+	}
+	defer conn.Close()
+	conn.SetDeadline(time.Now().Add(controlTime))
+	if err := json.NewEncoder(conn).Encode(controlRequest{Op: "reload"}); err != nil {
+		return Reloaded{}, fmt.Errorf("ask session %s: %w", session, err)
+	}
+	var a controlAnswer
+	if err := json.NewDecoder(io.LimitReader(conn, maxControl)).Decode(&a); err != nil {
+		return Reloaded{}, fmt.Errorf("ask session %s: %w", session, err)
+	}
+	if a.Error != "" {
+		return Reloaded{}, &ReloadError{Session: session, What: a.Error, Hint: a.Hint}
+	}
+	return a.Reloaded, nil
+}
+
+// ReloadError is a session that keeps the policy it had.
+type ReloadError struct {
+	Session string
+	What    string
+	Hint    string
+}
+
+func (e *ReloadError) Error() string { return "session " + e.Session + ": " + e.What }
