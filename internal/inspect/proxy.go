@@ -107,7 +107,7 @@ func (c *conn) newProxy(transport http.RoundTripper) http.Handler {
 	proxy := &httputil.ReverseProxy{
 		Transport:     transport,
 		FlushInterval: -1, // every piece at once: event streams, long polls
-		BufferPool:    c.Inspector,
+		BufferPool:    &c.buffers,
 		ErrorLog:      quiet(),
 		ErrorHandler:  c.fail,
 		Rewrite: func(p *httputil.ProxyRequest) {
