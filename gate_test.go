@@ -41,12 +41,11 @@ import (
 
 // site is a set of servers on loopback that all are example.test.
 type site struct {
-	dir       string // workspace; ca.pem and ca.jks are in it
-	web, tls  string // ports
-	raw       string
-	closed    string // a port where nothing listens
-	repo      string
-	serverLog bytes.Buffer
+	dir      string // workspace; ca.pem and ca.jks are in it
+	web, tls string // ports
+	raw      string
+	closed   string // a port where nothing listens
+	repo     string
 }
 
 func newSite(t *testing.T) *site {
