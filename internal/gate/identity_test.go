@@ -111,6 +111,20 @@ func TestHTTPEscapes(t *testing.T) {
 		"many fields":       "GET / HTTP/1.1\r\n" + good + strings.Repeat("X: a\r\n", maxFields) + "EVIL: 1\r\n\r\n",
 	} {
 		t.Run(name, func(t *testing.T) {
+			// Without the gate it arrives.
+			open := newRawServer(t, nil)
+			direct, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", open.port))
+			if err != nil {
+				t.Fatal(err)
+			}
+			io.WriteString(direct, text)
+			for i := 0; !open.has("EVIL") && !open.has("evil.test"); i++ {
+				if i == 1000 {
+					t.Fatalf("the text tries nothing: %q", open.got.String())
+				}
+				time.Sleep(10 * time.Millisecond)
+			}
+			direct.Close()
 			c, err := b.dial("tcp", fmt.Sprintf("good.test:%d", s.port))
 			if err != nil {
 				t.Fatal(err)

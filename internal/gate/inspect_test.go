@@ -198,3 +198,37 @@ func TestSwapInspected(t *testing.T) {
 	}
 	c.Close()
 }
+
+// Budgets hold for inspected connections too, and one that waits keeps nothing from
+// the others.
+func TestInspectedBudget(t *testing.T) {
+	body := strings.Repeat("x", 10000)
+	port := webServer(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, body) }))
+	r := allowing([]uint16{port}, "web", "in.test")
+	r[0].Inspect, r[0].MaxDownload = true, 25000
+	b := newBox(t, &plan.Network{Allow: r, Hosts: pinned("in.test")}, Options{Inspect: &passing{}})
+	// It waits for an answer that does not come, with a buffer larger than the budget.
+	idle, err := b.dial("tcp", fmt.Sprintf("in.test:%d", port))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer idle.Close()
+	fmt.Fprint(idle, "POST / HTTP/1.1\r\nHost: in.test\r\nContent-Length: 5\r\n\r\n")
+	time.Sleep(50 * time.Millisecond)
+	c := b.client(nil)
+	url := fmt.Sprintf("http://in.test:%d/", port)
+	for range 2 {
+		if got := get(t, c, url); got != body {
+			t.Fatal(len(got))
+		}
+	}
+	resp, err := c.Get(url)
+	if err == nil {
+		_, err = io.ReadAll(resp.Body)
+		resp.Body.Close()
+	}
+	if err == nil {
+		t.Error("more than the budget came in")
+	}
+	b.denied("transfer", "in.test", "max-download")
+}

@@ -17,7 +17,7 @@ const (
 	bufferSize = 32 << 10
 	// bulkAfter full reads in a row, the kernel moves the bytes itself (splice).
 	bulkAfter = 4
-	// bulkChunk is moved before counters and budgets are looked at again.
+	// bulkChunk is moved before counters are written and the slot is given to another.
 	bulkChunk = 16 << 20
 	// bulkPause without a byte gives the pipe of a splice back.
 	bulkPause = time.Second
@@ -125,7 +125,7 @@ func (r *relay) copy(dst, src net.Conn, d *direction, limit int64) error {
 	reader := newReadyReader(src, r)
 	full := 0
 	for limit != 0 {
-		if full >= bulkAfter && from != nil && to != nil {
+		if full >= bulkAfter && from != nil && to != nil && len(d.budgets) == 0 {
 			select {
 			case r.bulk <- struct{}{}:
 				n, end, err := r.splice(to, from, d, limit)
@@ -170,20 +170,16 @@ func ended(err error, left int64) error {
 	return err
 }
 
-// splice moves up to a chunk inside the kernel. It returns early when src has been
+// splice moves up to a chunk, without a budget, inside the kernel. It returns early when src has been
 // silent for a moment, and tells when src has ended.
 func (r *relay) splice(dst, src *net.TCPConn, d *direction, limit int64) (n int64, end bool, err error) {
 	want := int64(bulkChunk)
 	if limit > 0 {
 		want = min(want, limit)
 	}
-	if want = d.take(want); want == 0 {
-		return 0, false, errBudget
-	}
 	src.SetReadDeadline(time.Now().Add(bulkPause))
 	n, err = dst.ReadFrom(&io.LimitedReader{R: src, N: want})
 	src.SetReadDeadline(time.Time{})
-	d.giveBack(want-n, nil)
 	d.moved(n)
 	r.spliced.Add(n)
 	if errors.Is(err, syscall.EPIPE) {

@@ -117,17 +117,17 @@ type metered struct {
 }
 
 func (m *metered) Read(b []byte) (int, error) {
-	if len(b) == 0 {
-		return m.Conn.Read(b)
-	}
-	n := m.down.take(int64(len(b)))
+	n, err := m.Conn.Read(b)
 	if n == 0 {
-		return 0, m.spent()
+		return n, err
 	}
-	got, err := m.Conn.Read(b[:n])
-	m.down.giveBack(n-int64(got), nil)
-	m.down.moved(int64(got))
-	return got, err
+	// Not before the read: one that waits would keep the budget from others.
+	got := m.down.take(int64(n))
+	m.down.moved(got)
+	if got < int64(n) {
+		return int(got), m.spent()
+	}
+	return n, err
 }
 
 func (m *metered) Write(b []byte) (int, error) {
