@@ -126,7 +126,7 @@ type Flow struct {
 
 // Denial is one thing refused.
 type Denial struct {
-	Op     string // "resolve", "connect", "request", "secret", "transfer"
+	Op     string // "resolve", "connect", "request", "secret", "inspect", "transfer"
 	Target string // name or host:port
 	Rule   string // what refused it
 	From   policy.Source

@@ -33,7 +33,7 @@ type Inspector struct {
 	roots   *x509.CertPool
 	now     func() time.Time
 	ca      *authority
-	buffers sync.Pool
+	buffers pool
 }
 
 var _ gate.Inspector = (*Inspector)(nil)
@@ -60,6 +60,9 @@ func (i *Inspector) Serve(ctx context.Context, client net.Conn, t gate.Target) e
 	defer raw.Close()
 	stop := context.AfterFunc(ctx, func() { raw.Close() })
 	defer stop()
+	// Whatever is under way towards the server ends with the connection.
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
 	front := net.Conn(raw)
 	if t.TLS {
 		var err error
@@ -191,13 +194,16 @@ func (w *watched) Close() error {
 // the program sent.
 func quiet() *log.Logger { return log.New(io.Discard, "", 0) }
 
-// Get and Put make buffers for bodies: they are shared by all connections.
-func (i *Inspector) Get() []byte {
-	if b, ok := i.buffers.Get().(*[]byte); ok {
+// pool makes buffers for bodies, shared by all connections of a session.
+type pool struct{ sync.Pool }
+
+// Get returns a buffer of copyBuffer bytes.
+func (p *pool) Get() []byte {
+	if b, ok := p.Pool.Get().(*[]byte); ok {
 		return *b
 	}
 	return make([]byte, copyBuffer)
 }
 
 // Put gives a buffer back.
-func (i *Inspector) Put(b []byte) { i.buffers.Put(&b) }
+func (p *pool) Put(b []byte) { p.Pool.Put(&b) }

@@ -182,8 +182,8 @@ func (c *conn) unpack(r *http.Request, e *exchange, coding string) error {
 		return cannot("is damaged")
 	}
 	scan := c.secrets.Scanner()
-	buf := c.Get()
-	defer c.Put(buf)
+	buf := c.buffers.Get()
+	defer c.buffers.Put(buf)
 	for total := 0; ; {
 		n, err := z.Read(buf)
 		if _, name := scan.Scan(buf[:n]); name != "" {

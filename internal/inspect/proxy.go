@@ -94,7 +94,7 @@ func (c *conn) target(r *http.Request) (string, bool) {
 	}
 	target := r.RequestURI
 	if r.URL.Host != "" { // absolute form, as to a proxy
-		if !strings.EqualFold(r.URL.Scheme, scheme) || r.URL.Opaque != "" || r.URL.User != nil {
+		if r.URL.Host != r.Host || !strings.EqualFold(r.URL.Scheme, scheme) || r.URL.Opaque != "" || r.URL.User != nil {
 			return "", false
 		}
 		target = r.URL.RequestURI()
@@ -107,7 +107,7 @@ func (c *conn) newProxy(transport http.RoundTripper) http.Handler {
 	proxy := &httputil.ReverseProxy{
 		Transport:     transport,
 		FlushInterval: -1, // every piece at once: event streams, long polls
-		BufferPool:    c.Inspector,
+		BufferPool:    &c.buffers,
 		ErrorLog:      quiet(),
 		ErrorHandler:  c.fail,
 		Rewrite: func(p *httputil.ProxyRequest) {

@@ -29,7 +29,7 @@ import (
 
 // world is a server, an inspector in front of it, and who is told of denials.
 type world struct {
-	t         *testing.T
+	t         testing.TB
 	inspector *Inspector
 	target    gate.Target
 	addr      string // of the front: every connection there is inspected
@@ -49,13 +49,13 @@ type setup struct {
 	h1      bool  // the server does not speak HTTP/2
 	fail    error // of every dial
 	named   bool  // the target's port is that of the front, so that programs can name it
-	distant func(t *testing.T) (dial string, roots *x509.CertPool)
+	distant func(t testing.TB) (dial string, roots *x509.CertPool)
 }
 
 const host = "api.test"
 
 // newWorld serves handler as api.test, behind an inspector.
-func newWorld(t *testing.T, s setup, handler http.HandlerFunc) *world {
+func newWorld(t testing.TB, s setup, handler http.HandlerFunc) *world {
 	t.Helper()
 	server := httptest.NewUnstartedServer(handler)
 	server.Config.ErrorLog = quiet()
@@ -202,7 +202,7 @@ func eachProtocol(t *testing.T, f func(t *testing.T, h2, server1 bool)) {
 	}
 }
 
-func get(t *testing.T, c *http.Client, req *http.Request) (int, string, http.Header) {
+func get(t testing.TB, c *http.Client, req *http.Request) (int, string, http.Header) {
 	t.Helper()
 	res, err := c.Do(req)
 	if err != nil {
@@ -216,7 +216,7 @@ func get(t *testing.T, c *http.Client, req *http.Request) (int, string, http.Hea
 	return res.StatusCode, string(b), res.Header
 }
 
-func request(t *testing.T, method, url string, body io.Reader) *http.Request {
+func request(t testing.TB, method, url string, body io.Reader) *http.Request {
 	t.Helper()
 	r, err := http.NewRequest(method, url, body)
 	if err != nil {
@@ -351,11 +351,12 @@ func (z *zeros) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// TestLarge: a gigabyte each way in bounded memory. In short mode it is less.
+// TestLarge: a gigabyte each way in bounded memory when BAILEY_TEST_SLOW is set,
+// and less otherwise.
 func TestLarge(t *testing.T) {
 	size := int64(1 << 30)
-	if testing.Short() {
-		size = 64 << 20
+	if os.Getenv("BAILEY_TEST_SLOW") == "" {
+		size = 128 << 20
 	}
 	for _, secrets := range [][]plan.NetSecret{nil, someSecrets()} {
 		w := newWorld(t, setup{secrets: secrets, env: someEnv()}, func(w http.ResponseWriter, r *http.Request) {
@@ -698,7 +699,7 @@ func TestServerName(t *testing.T) {
 // TestUnverified: a server whose certificate is not valid gets nothing.
 func TestUnverified(t *testing.T) {
 	got := false
-	w := newWorld(t, setup{secrets: someSecrets(), env: someEnv(), distant: func(t *testing.T) (string, *x509.CertPool) {
+	w := newWorld(t, setup{secrets: someSecrets(), env: someEnv(), distant: func(t testing.TB) (string, *x509.CertPool) {
 		server := httptest.NewTLSServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { got = true }))
 		server.Config.ErrorLog = quiet()
 		t.Cleanup(server.Close)

@@ -132,7 +132,7 @@ func (r *maskReader) Read(p []byte) (int, error) {
 			r.out = r.m.End()
 			continue
 		}
-		n, err, released := r.next()
+		n, released, err := r.next()
 		if released != nil {
 			r.out = released
 			continue
@@ -146,12 +146,12 @@ func (r *maskReader) Read(p []byte) (int, error) {
 
 // next reads more, or returns what was held back when there is nothing more for
 // a while.
-func (r *maskReader) next() (n int, err error, released []byte) {
+func (r *maskReader) next() (n int, released []byte, err error) {
 	held := len(r.m.buf) - r.m.at
 	if r.pending == nil {
 		if held == 0 {
 			n, err = r.r.Read(r.buf)
-			return n, err, nil
+			return n, nil, err
 		}
 		r.pending = make(chan read, 1)
 		go func(done chan<- read) {
@@ -165,14 +165,14 @@ func (r *maskReader) next() (n int, err error, released []byte) {
 		select {
 		case got := <-r.pending:
 			r.pending = nil
-			return got.n, got.err, nil
+			return got.n, nil, got.err
 		case <-pause.C:
 			if out := r.m.release(); out != nil {
-				return 0, nil, out
+				return 0, out, nil
 			}
 		}
 	}
 	got := <-r.pending
 	r.pending = nil
-	return got.n, got.err, nil
+	return got.n, nil, got.err
 }

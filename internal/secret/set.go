@@ -75,7 +75,7 @@ func Open(ctx context.Context, specs []plan.NetSecret, o Options) (*Set, error) 
 }
 
 // Update puts another list in place, whole or not at all. A secret that is in
-// both lists with the same source keeps its placeholder.
+// both lists keeps its placeholder.
 func (s *Set) Update(ctx context.Context, specs []plan.NetSecret) error {
 	if len(specs) > maxSecrets {
 		return fmt.Errorf("read secrets: %d are more than the limit of %d", len(specs), maxSecrets)
@@ -118,11 +118,10 @@ func (s *Set) entry(ctx context.Context, spec plan.NetSecret) (*entry, error) {
 	s.mu.Lock()
 	known := s.entries
 	s.mu.Unlock()
-	for _, k := range known {
-		if k.spec.Name == spec.Name && k.spec.Source == spec.Source && k.spec.Cache == spec.Cache {
-			e.placeholder, e.origin = k.placeholder, k.origin
-			return e, nil
-		}
+	i := slices.IndexFunc(known, func(k *entry) bool { return k.spec.Name == spec.Name })
+	if i >= 0 && known[i].spec.Source == spec.Source && known[i].spec.Cache == spec.Cache {
+		e.placeholder, e.origin = known[i].placeholder, known[i].origin
+		return e, nil
 	}
 	source, err := newSource(spec.Source, time.Duration(spec.Cache)*time.Second, &s.options)
 	if err != nil {
@@ -131,6 +130,16 @@ func (s *Set) entry(ctx context.Context, spec plan.NetSecret) (*entry, error) {
 	e.origin = &origin{source: source}
 	if _, err := e.read(ctx); err != nil {
 		return nil, err
+	}
+	if i >= 0 {
+		// From another source now: programs have the placeholder, and servers may
+		// still know the value.
+		k := known[i]
+		k.mu.Lock()
+		e.old = append(slices.Clone(k.old), k.value)
+		k.mu.Unlock()
+		e.placeholder = k.placeholder
+		return e, nil
 	}
 	e.placeholder, err = Placeholder(e.value.Reveal())
 	if err != nil {

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -204,6 +205,22 @@ func TestRotation(t *testing.T) {
 	}
 	if again, _ := s.Inside(); again["A"] != env["A"] {
 		t.Error("another placeholder after a reload")
+	}
+	// So does one from another source, and the former value stays masked.
+	third := path + ".third"
+	if err := os.WriteFile(third, []byte("third-value-0123456789"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	moved := slices.Clone(specs)
+	moved[0].Source = "file:" + third
+	if err := s.Update(ctx, moved); err != nil {
+		t.Fatal(err)
+	}
+	if again, _ := s.Inside(); again["A"] != env["A"] || value() != "third-value-0123456789" || s.Masker().Text(otherValue) == otherValue {
+		t.Error("another source is not taken in its place")
+	}
+	if err := s.Update(ctx, specs); err != nil {
+		t.Fatal(err)
 	}
 	// A bad candidate changes nothing.
 	if err := s.Update(ctx, append(specs, plan.NetSecret{Name: "B"})); err == nil || value() != otherValue {
