@@ -116,6 +116,10 @@ type Config struct {
 	// a network runs: with what changed, or with why nothing did.
 	Reloaded func(Reloaded, error)
 
+	// Ask answers where the policy says network.default = "ask"; nil is no to
+	// everything.
+	Ask Asker
+
 	// Events, when not nil, is called with each event of a session, one at a
 	// time and in order. It must not call methods of the box, and be quick: what
 	// the event is about waits for it.

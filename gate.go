@@ -80,7 +80,7 @@ func (b *Box) newNetwork() (*network, error) {
 		w.close()
 		return nil, err
 	}
-	options := gate.Options{Flow: b.flow, Denied: b.refused, Environ: b.plan.facts.Env, Owner: b.owner, Bound: w.bound}
+	options := gate.Options{Flow: b.flow, Denied: b.refused, Environ: b.plan.facts.Env, Owner: b.owner, Bound: w.bound, Ask: b.plan.config.Ask}
 	if w.inspector != nil {
 		options.Inspect = w.inspector
 	}

@@ -34,17 +34,18 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/net/dns/dnsmessage"
+
 	"github.com/bailey-run/bailey/internal/anchor"
 )
 
 // site is a set of servers on loopback that all are example.test.
 type site struct {
-	dir       string // workspace; ca.pem and ca.jks are in it
-	web, tls  string // ports
-	raw       string
-	closed    string // a port where nothing listens
-	repo      string
-	serverLog bytes.Buffer
+	dir      string // workspace; ca.pem and ca.jks are in it
+	web, tls string // ports
+	raw      string
+	closed   string // a port where nothing listens
+	repo     string
 }
 
 func newSite(t *testing.T) *site {
@@ -747,4 +748,98 @@ func TestGateAttacks(t *testing.T) {
 			t.Errorf("got\n%s", got)
 		}
 	})
+}
+
+type answers struct {
+	mu    sync.Mutex
+	asked []Question
+}
+
+func (a *answers) Ask(_ context.Context, q Question) Answer {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.asked = append(a.asked, q)
+	return Answer{Allow: q.Host == "example.test", Scope: ScopeSession}
+}
+
+// TestAsking holds connections to unknown hosts until there is an answer.
+func TestAsking(t *testing.T) {
+	s := newSite(t)
+	a := &answers{}
+	cfg := Config{Dir: s.dir, Resolve: []string{"example.test=127.0.0.1", "other.test=127.0.0.1"}, Set: []Setting{{Key: "network.default", Value: "ask"}}, Ask: a}
+	const script = "curl -sS http://example.test:$WEB/; curl -sS http://example.test:$WEB/; curl -sS http://other.test:$WEB/"
+	got, _ := s.run(t, cfg, script)
+	if strings.Count(got, "hello example.test") != 2 || strings.Contains(got, "hello other.test") {
+		t.Errorf("got %s", got)
+	}
+	if len(a.asked) < 2 || a.asked[0].Host != "example.test" || strconv.Itoa(int(a.asked[0].Port)) != s.web || !strings.HasSuffix(a.asked[0].Exe, "/curl") {
+		t.Errorf("asked %+v", a.asked)
+	}
+	cfg.Ask = nil
+	if got, _ := s.run(t, cfg, script); strings.Contains(got, "hello") {
+		t.Errorf("with nobody to ask: %s", got)
+	}
+}
+
+// TestResolver asks a name server of one's own; what it says is checked.
+func TestResolver(t *testing.T) {
+	s := newSite(t)
+	ns, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ns.Close()
+	var mu sync.Mutex
+	names := map[string]bool{}
+	go func() {
+		b := make([]byte, 1500)
+		for {
+			n, from, err := ns.ReadFrom(b)
+			if err != nil {
+				return
+			}
+			var p dnsmessage.Parser
+			h, err := p.Start(b[:n])
+			if err != nil {
+				continue
+			}
+			q, err := p.Question()
+			if err != nil {
+				continue
+			}
+			mu.Lock()
+			names[q.Name.String()] = true
+			mu.Unlock()
+			m := dnsmessage.Message{Header: dnsmessage.Header{ID: h.ID, Response: true, RecursionAvailable: true}, Questions: []dnsmessage.Question{q}}
+			if q.Type == dnsmessage.TypeA {
+				m.Answers = []dnsmessage.Resource{{Header: dnsmessage.ResourceHeader{Name: q.Name, Class: q.Class, TTL: 1}, Body: &dnsmessage.AResource{A: [4]byte{127, 0, 0, 1}}}}
+			}
+			raw, err := m.Pack()
+			if err == nil {
+				ns.WriteTo(raw, from)
+			}
+		}
+	}()
+	resolver := Setting{Key: "network.resolver", Value: ns.LocalAddr().String()}
+	cfg := Config{Dir: s.dir, AllowNet: []string{"granted.test:" + s.web + " private", "rebound.test:" + s.web}, Set: []Setting{resolver}}
+	got, c := s.run(t, cfg, "curl -sS http://granted.test:$WEB/; curl -sS http://rebound.test:$WEB/; curl -sS http://leak.other.test:$WEB/")
+	// "private" opens the networks of an office, never the host's loopback.
+	if strings.Contains(got, "hello") {
+		t.Errorf("got %s", got)
+	}
+	if mu.Lock(); !names["granted.test."] || !names["rebound.test."] {
+		t.Errorf("the name server was asked for %v", names)
+	}
+	mu.Unlock()
+	if mu.Lock(); names["leak.other.test."] {
+		t.Error("a name that is not allowed left the host")
+	}
+	mu.Unlock()
+	told := ""
+	for _, d := range c.Denials() {
+		told += d.Target + " " + d.Rule + "\n"
+	}
+	if !strings.Contains(told, "rebound.test") || !strings.Contains(told, "leak.other.test") {
+		t.Errorf("denials: %s", told)
+	}
 }

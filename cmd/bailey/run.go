@@ -68,6 +68,7 @@ func (a *app) runCommand(o *runOptions, words []string) error {
 	}
 	o.config.Planned = func(p *bailey.Plan) error { a.announce(p); return nil }
 	o.config.Reloaded = a.reloaded
+	o.config.Ask = &asker{in: a.in}
 	_, err := a.execute(o, words)
 	return err
 }

@@ -32,6 +32,7 @@ type Box struct {
 	watch    *time.Timer // of the memory, or nil
 
 	dial      *dialler // into the network namespace, when it was needed
+	diag      int      // asks about sockets inside; 0 for none
 	lastOwner int      // who made the last connection
 
 	net sockets // those made inside for the gate, until Sockets hands them out
@@ -235,6 +236,10 @@ func (b *Box) launch(l *launch, flags uintptr) (*Process, error) {
 	defer b.mu.Unlock()
 	if r.net != nil {
 		b.net = r.net
+		if n := b.options.Network; len(b.net) > len(n.Sockets)+len(n.Fallback) {
+			last := len(b.net) - 1
+			b.diag, b.net = b.net[last], b.net[:last]
+		}
 	}
 	if l.cmd == nil {
 		// The box stands; what built it has ended, and only waits to be reaped.
@@ -303,6 +308,7 @@ func (b *Box) Close() error {
 		b.init.Close()
 	}
 	b.dial.close()
+	b.closeDiag()
 	b.net.close()
 	if b.pid1 > 0 {
 		unix.Kill(b.pid1, unix.SIGKILL)

@@ -27,6 +27,11 @@ func (l *launch) network(n *Network) {
 		end(len(p.ops))
 	}
 	p.do("close the route socket", unix.SYS_CLOSE, route.operand())
+	// To ask whose a connection is. It is for logs: a kernel without it has none.
+	diag := p.call("open a socket for questions", unix.SYS_SOCKET, num(unix.AF_NETLINK), num(unix.SOCK_RAW|unix.SOCK_CLOEXEC), num(unix.NETLINK_SOCK_DIAG))
+	made := len(p.ops) - 1
+	p.sendFile("hand over the socket for questions", diag, int32(fileSocket+len(n.Sockets)+len(n.Fallback)))
+	p.ops[made].judge, p.ops[made].jump = mayFail, len(p.ops)
 	if len(n.Redirect) == 0 {
 		l.sockets(n.Sockets, 0)
 		return

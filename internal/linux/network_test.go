@@ -228,3 +228,23 @@ func TestRedirectAgain(t *testing.T) {
 	ask("203.0.113.7 22", "to 203.0.113.7:22 <nil>")
 	ask("203.0.113.8 22", "Connection refused")
 }
+
+// FuzzSocketAddress reads addresses as a program inside may pass them to connect.
+func FuzzSocketAddress(f *testing.F) {
+	f.Add([]byte{2, 0, 0, 80, 127, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0})
+	f.Add([]byte{10, 0, 0, 80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 127, 0, 0, 1, 0, 0, 0, 0})
+	f.Add([]byte{1, 0, '/', 'x', 0})
+	f.Add([]byte{0, 0})
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		if len(raw) < 2 {
+			return
+		}
+		to, e := internetAddr(raw)
+		if (e == 0) != to.IsValid() {
+			t.Errorf("%x: %v, %v", raw, to, e)
+		}
+		if e == 0 && raw[0] != unix.AF_INET && raw[0] != unix.AF_INET6 {
+			t.Errorf("%x is %v", raw, to)
+		}
+	})
+}

@@ -177,9 +177,7 @@ func (c *compiler) upstream(v policy.Value[string]) (*NetUpstream, error) {
 		return nil, nil
 	}
 	if _, list := get("no_proxy", "NO_PROXY"); list != "" {
-		for _, e := range strings.FieldsFunc(list, func(r rune) bool { return r == ',' || r == ' ' }) {
-			u.NoProxy = append(u.NoProxy, e)
-		}
+		u.NoProxy = strings.FieldsFunc(list, func(r rune) bool { return r == ',' || r == ' ' })
 	}
 	return u, nil
 }

@@ -117,7 +117,8 @@ func (k *key) schema() object {
 		for _, f := range secretFields() {
 			fields[f] = text(textPattern)
 		}
-		fields["hosts"] = object{"type": "array", "minItems": 1, "items": text(`^[^\s#:]+$`)}
+		host := text(`^[^\s#:]+$`)
+		fields["hosts"] = object{"anyOf": []object{host, {"type": "array", "minItems": 1, "items": host}}}
 		return object{"type": "object", "propertyNames": object{"pattern": `^[A-Za-z0-9_-]{1,64}$`},
 			"additionalProperties": object{"type": "object", "additionalProperties": false, "required": []string{"source", "hosts"}, "properties": fields}}
 	case kindProgram:
