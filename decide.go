@@ -8,6 +8,7 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/bailey-run/bailey/internal/gate"
 	"github.com/bailey-run/bailey/internal/host"
 	"github.com/bailey-run/bailey/internal/plan"
 	"github.com/bailey-run/bailey/internal/policy"
@@ -265,11 +266,27 @@ func missing(err error) bool {
 }
 
 // connect decides about a connection. Without a gate there is one answer.
-func (p *Plan) connect(d *Decision, _ string) {
+func (p *Plan) connect(d *Decision, target string) {
 	if !p.walled() {
 		d.Verdict, d.Why = Allow, "there are no walls in mode danger-full-access"
 		d.from("mode", p.policy.Mode.From)
 		return
 	}
-	d.Why = "a box has no network"
+	e, err := p.ExplainNet(target, false)
+	if err != nil {
+		d.Why = err.Error()
+		return
+	}
+	d.from(e.Rule, e.From)
+	d.Hint = e.Hint
+	switch {
+	case p.plan.Network == nil:
+		d.Why = "a box has no network"
+	case e.Verdict == gate.Allow:
+		d.Verdict, d.Why = Allow, "a rule names it; the gate connects when the addresses and the protocol agree"
+	case e.Verdict == gate.Ask:
+		d.Verdict, d.Why = Ask, "no rule names it, and a person is asked"
+	default:
+		d.Why = "the gate refuses it"
+	}
 }

@@ -156,7 +156,7 @@ func weigh(d *bailey.Decision, a attempt.Answer) *realResult {
 		r.How = "the directory to make it in is not there"
 	case d.Verdict == bailey.Deny:
 		r.Verdict, r.How = bailey.Deny, a.Step+": "+errno.Error()
-	case d.Op == "connect" && (errno == syscall.ECONNREFUSED || errno == syscall.EHOSTUNREACH):
+	case d.Op == "connect" && (errno == syscall.ECONNREFUSED || errno == syscall.EHOSTUNREACH || errno == syscall.ECONNRESET):
 		r.How = a.Step + ": " + errno.Error() + "; whether anything is there is not the policy's business"
 	case d.Op == "env" && d.Absent:
 		r.How = "the caller has no such variable"

@@ -18,6 +18,10 @@ const (
 	maxConnect = 3 * time.Second
 )
 
+// maxClose is what a gate gets to close a connection that it accepted only to
+// refuse it. It decides at once; the rest is for a busy machine.
+const maxClose = 500 * time.Millisecond
+
 // connect makes a TCP connection, and closes it at once.
 func connect(target string) Answer {
 	host, port, why := expect.HostPort(target)
@@ -91,10 +95,27 @@ func dial(addr []byte, port int) Answer {
 	}
 	switch err := syscall.Connect(fd, to); err {
 	case nil:
-		return Answer{Done: true, Step: "connect"}
+		return stays(fd)
 	case syscall.EINPROGRESS, syscall.EAGAIN, syscall.ETIMEDOUT:
 		return Answer{Step: "connect", Skip: "nobody answered in time"}
 	default:
 		return failed("connect", err)
 	}
+}
+
+// stays says whether a connection that was accepted is one: not when it is closed
+// again before a word was said.
+func stays(fd int) Answer {
+	limit := syscall.NsecToTimeval(int64(maxClose))
+	if err := syscall.SetsockoptTimeval(fd, syscall.SOL_SOCKET, syscall.SO_RCVTIMEO, &limit); err != nil {
+		return failed("socket", err)
+	}
+	n, _, err := syscall.Recvfrom(fd, make([]byte, 1), syscall.MSG_PEEK)
+	switch {
+	case n > 0, err == syscall.EAGAIN, err == syscall.EINTR:
+		return Answer{Done: true, Step: "connect"}
+	case err != nil:
+		return failed("connect", err)
+	}
+	return failed("connect", syscall.ECONNRESET)
 }
