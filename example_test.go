@@ -153,3 +153,26 @@ func ExamplePlan_Decide() {
 	// allow exec env -i
 	// deny env AWS_SECRET_ACCESS_KEY
 }
+
+// The rules of a policy answer for an agent's tools: before a command is run, a
+// file is written, an address is fetched.
+func ExamplePolicy_Check() {
+	dir, remove := project()
+	defer remove()
+	file := filepath.Join(dir, "rules.toml")
+	os.WriteFile(file, []byte("permissions.deny = [\"Bash(git push *)\"]\n"), 0o666)
+
+	p, err := bailey.LoadPolicyFile(dir, file)
+	if err != nil {
+		log.Fatal(err)
+	}
+	d := p.Check("Bash", []byte(`{"command": "make && env A=1 git -C sub push"}`))
+	fmt.Println(d.Verdict)
+	for _, part := range d.Parts {
+		fmt.Printf("%s %q %q\n", part.Verdict, part.Text, part.Rule)
+	}
+	// Output:
+	// deny
+	// allow "make" ""
+	// deny "env A=1 git -C sub push" "Bash(git push *)"
+}

@@ -9,6 +9,8 @@
 // Descriptor 0 is the read end of the lifeline; only the supervisor has the
 // write end. Descriptor 1 is the control socket. SIGCHLD is ignored, so the kernel reaps orphans by itself.
 TEXT ·initCode(SB),NOSPLIT|NOFRAME,$0
+	// argc: 2 for a guard (tier landlock), 1 for pid 1
+	MOVQ 0(SP), BX
 	// prctl(PR_SET_DUMPABLE, 0): nothing inside may read or trace this process
 	MOVL $157, AX
 	MOVL $4, DI
@@ -44,12 +46,16 @@ again:
 	JEQ again
 	CMPQ AX, $1
 	JEQ again
-	// kill(-1, SIGKILL): all of the pid namespace, or of the Landlock domain
+	// A guard: kill(-1, SIGKILL), all of its Landlock domain. Pid 1 never does that:
+	// were it not pid 1, by whatever mistake, that would be all of the host.
+	CMPQ BX, $2
+	JNE gone
 	MOVL $62, AX
 	MOVQ $-1, DI
 	MOVL $9, SI
 	SYSCALL
-	// exit_group(0): as pid 1, the kernel kills what could still be there
+gone:
+	// exit_group(0): the kernel kills what is left in the namespace of a pid 1
 	MOVL $231, AX
 	XORL DI, DI
 	SYSCALL

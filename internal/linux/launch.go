@@ -456,6 +456,10 @@ func (l *launch) loopback() {
 // becomeInit appends pid 1: the lifeline as descriptor 0, nothing else.
 func (l *launch) becomeInit(life, prog *os.File) {
 	p := l.p
+	args := []string{"bailey"}
+	if l.weak {
+		args = append(args, "guard")
+	}
 	type action struct { // struct kernel_sigaction
 		handler, flags, restorer, mask uintptr
 	}
@@ -468,5 +472,5 @@ func (l *launch) becomeInit(life, prog *os.File) {
 	p.do("pid 1: close descriptors", unix.SYS_CLOSE_RANGE, num(2), num(2), num(0))
 	p.do("pid 1: close descriptors", unix.SYS_CLOSE_RANGE, num(3), word(0xffffffff), num(unix.CLOSE_RANGE_CLOEXEC))
 	p.do("pid 1: chdir", unix.SYS_CHDIR, p.str("/"))
-	p.do("pid 1: execute", unix.SYS_EXECVEAT, word(prog.Fd()), p.bytes(empty), mem(unsafe.Pointer(p.vector([]string{"bailey"}))), mem(unsafe.Pointer(p.vector(nil))), num(unix.AT_EMPTY_PATH))
+	p.do("pid 1: execute", unix.SYS_EXECVEAT, word(prog.Fd()), p.bytes(empty), mem(unsafe.Pointer(p.vector(args))), mem(unsafe.Pointer(p.vector(nil))), num(unix.AT_EMPTY_PATH))
 }

@@ -75,7 +75,7 @@ func (b *builder) accepted(id string) *policy.Source {
 			return &b.c.p.Accept[i].From
 		}
 	}
-	if b.weak && weakTierLacks(id) {
+	if b.weak && b.weakTierLacks(id) {
 		return &b.c.p.MinTier.From
 	}
 	return nil
@@ -84,8 +84,14 @@ func (b *builder) accepted(id string) *policy.Source {
 // weakTierLacks says that tier landlock holds the wall id nowhere: whoever asks
 // for the tier has accepted that. A cgroup, where there is one, holds memory all
 // the same.
-func weakTierLacks(id string) bool {
-	return id == policy.WallMemory || id == policy.WallScratch
+func (b *builder) weakTierLacks(id string) bool {
+	switch id {
+	case policy.WallMemory, policy.WallScratch:
+		return true
+	case policy.WallPids: // no kernel counts root's processes without a namespace or a cgroup
+		return b.c.pl.Identity.HostUID == 0
+	}
+	return false
 }
 
 // files are the walls around the host's files.

@@ -96,9 +96,8 @@ func TestWallStatus(t *testing.T) {
 		{"weak", with(weak), policy.WallPids, Weakened, ""},
 		{"weak", with(weak), policy.WallRead, Weakened, ""},
 		{"weak", with(weak), policy.WallNetwork, Enforced, ""},
-		{"weak root", with(root, weak), policy.WallPids, Missing, policy.WallPids},
+		{"weak root", with(root, weak), policy.WallPids, Missing, ""},
 		{"weak root, accepted", with(root, weak, accept(policy.WallPids)), policy.WallPids, Missing, ""},
-		{"weak root, another accepted", with(root, weak, accept(policy.WallMemory)), policy.WallPids, Missing, policy.WallPids},
 		{"danger", func(p *policy.Policy, _ *Facts) { p.Mode.V = policy.DangerFullAccess }, policy.WallRead, NotRequested, ""},
 	} {
 		p, f, m := laptop()

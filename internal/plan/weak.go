@@ -205,7 +205,7 @@ func (c *compiler) weaker() {
 		w = append(w, "read-only mode is held by Landlock alone")
 	}
 	if c.f.UID == 0 && c.f.Account.UID == 0 {
-		w = append(w, "the command runs as root of the host, without capabilities")
+		w = append(w, "the command runs as root of the host, without capabilities, and how many processes it starts is not bounded")
 	}
 	c.pl.Weaker = w
 }

@@ -240,10 +240,6 @@ func (b box) command(ctx context.Context, w *world, args ...string) *exec.Cmd {
 	var argv []string
 	if b.tier == "landlock" {
 		argv = append(argv, self, "walls-nouserns", program, "run", "--min-tier", "landlock")
-		if os.Getuid() == 0 {
-			// Nothing counts the processes of uid 0 in this tier.
-			argv = append(argv, "--accept", "limits.pids")
-		}
 	} else {
 		argv = append(argv, program, "run")
 	}
