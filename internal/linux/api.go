@@ -103,8 +103,12 @@ type Report struct {
 	LandlockHandled []string `json:"landlock_handled,omitempty"`
 	LandlockMissing []string `json:"landlock_missing,omitempty"`
 
-	Filter bool              `json:"syscall_filter"`
-	Broker bool              `json:"name_broker"`
+	Filter bool `json:"syscall_filter"`
+	Broker bool `json:"name_broker"`
+	// Network is how connections come to the gate: "nf_tables", "listeners" (one for
+	// each name and port), "proxy" (tier landlock), or "" without one.
+	Network string `json:"network,omitempty"`
+
 	Limits map[string]string `json:"limits"` // limit -> the mechanism that holds it
 }
 

@@ -32,6 +32,7 @@ type Box struct {
 	watch    *time.Timer // of the memory, or nil
 
 	dial      *dialler // into the network namespace, when it was needed
+	gateway   string   // for Report.Network
 	diag      int      // asks about sockets inside; 0 for none
 	lastOwner int      // who made the last connection
 
@@ -212,14 +213,20 @@ func (b *Box) launch(l *launch, flags uintptr) (*Process, error) {
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.report = b.achieved(l)
 	if r.net != nil {
 		b.net = r.net
+		b.gateway = "listeners"
+		for i, fd := range b.net {
+			if fd > 0 && i < len(b.options.Network.Sockets) && len(b.options.Network.Redirect) > 0 {
+				b.gateway = "nf_tables"
+			}
+		}
 		if n := b.options.Network; len(b.net) > len(n.Sockets)+len(n.Fallback) {
 			last := len(b.net) - 1
 			b.diag, b.net = b.net[last], b.net[:last]
 		}
 	}
+	b.report = b.achieved(l)
 	if l.cmd == nil {
 		// The box stands; what built it has ended, and only waits to be reaped.
 		if proc != nil {
@@ -323,6 +330,9 @@ func (b *Box) achieved(l *launch) Report {
 	r.Filter = true
 	r.Broker = b.plan.Syscalls.Broker
 	r.Limits = b.mechanisms()
+	if r.Network = b.gateway; b.options.Proxy != nil {
+		r.Network = "proxy"
+	}
 	return r
 }
 
