@@ -80,7 +80,12 @@ func (b *Box) newNetwork() (*network, error) {
 		w.close()
 		return nil, err
 	}
-	options := gate.Options{Flow: b.flow, Denied: b.refused, Environ: b.plan.facts.Env, Owner: b.owner, Bound: w.bound, Ask: b.plan.config.Ask}
+	options := gate.Options{Denied: b.refused, Environ: b.plan.facts.Env, Owner: b.owner, Bound: w.bound, Ask: b.plan.config.Ask}
+	if b.log != nil || b.netLog != nil {
+		// Only for somebody who listens: whose a connection is takes looking at the
+		// descriptors of processes.
+		options.Flow = b.flow
+	}
 	if w.inspector != nil {
 		options.Inspect = w.inspector
 	}

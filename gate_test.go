@@ -536,6 +536,9 @@ func TestDenialsAreTold(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if r := c.Box().Report(); r.Network != "nf_tables" {
+		t.Errorf("the report says %q", r.Network)
+	}
 	for _, want := range []string{`"host":"example.test"`, `"protocol":"tls"`, `"exe":"/usr/bin/curl"`, `"addr":"127.0.0.1:` + s.tls, `"state":"end"`, `"rule":"**.example.test:`} {
 		if !strings.Contains(string(raw), want) {
 			t.Errorf("%s is not in %s", want, raw)

@@ -152,7 +152,7 @@ func (d *dressed) trust(facts *plan.Facts, session string, ca []byte) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return fmt.Errorf("place trust anchors: %w", err)
 	}
-	over := func(paths []string, name string, content []byte) error {
+	over := func(paths []string, name string, content func() []byte) error {
 		var source string
 		for _, p := range paths {
 			real, err := filepath.EvalSymlinks(p)
@@ -164,7 +164,7 @@ func (d *dressed) trust(facts *plan.Facts, session string, ca []byte) error {
 			}
 			if source == "" {
 				source = filepath.Join(dir, session+name)
-				if err := os.WriteFile(source, content, 0o444); err != nil {
+				if err := os.WriteFile(source, content(), 0o444); err != nil {
 					return fmt.Errorf("place trust anchors: %w", err)
 				}
 				d.temp = append(d.temp, source)
@@ -176,7 +176,7 @@ func (d *dressed) trust(facts *plan.Facts, session string, ca []byte) error {
 		}
 		return nil
 	}
-	if err := over(anchor.BundlePaths(), ".pem", bundle); err != nil {
+	if err := over(anchor.BundlePaths(), ".pem", func() []byte { return bundle }); err != nil {
 		return err
 	}
 	java := anchor.JavaPaths()
@@ -185,7 +185,7 @@ func (d *dressed) trust(facts *plan.Facts, session string, ca []byte) error {
 			java = append(java, v.Value+"/lib/security/cacerts")
 		}
 	}
-	return over(java, ".jks", anchor.JavaStore(bundle))
+	return over(java, ".jks", func() []byte { return anchor.JavaStore(bundle) })
 }
 
 // hostAnchors reads what the box would trust: the file that its environment names,

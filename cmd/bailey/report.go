@@ -22,7 +22,8 @@ type report struct {
 	Writable []string        `json:"writable"`
 	Weaker   []string        `json:"weaker,omitempty"`
 	Landlock int             `json:"landlock_abi"`
-	Walls    []bailey.Wall   `json:"walls"` // predicted while planned, then what stands
+	Walls    []bailey.Wall   `json:"walls"`             // predicted while planned, then what stands
+	Network  string          `json:"network,omitempty"` // how connections come to the gate
 	Error    string          `json:"error,omitempty"`
 	Exit     *int            `json:"exit_code,omitempty"`
 	Limit    string          `json:"limit,omitempty"` // the limit that ended the command
@@ -80,7 +81,7 @@ func (r *reportFile) started(cmd *bailey.Cmd) error {
 		return nil
 	}
 	have := cmd.Box().Report()
-	r.out.State, r.out.Session, r.out.Landlock, r.out.Walls = "running", cmd.Box().Session(), have.Landlock, have.Walls
+	r.out.State, r.out.Session, r.out.Landlock, r.out.Walls, r.out.Network = "running", cmd.Box().Session(), have.Landlock, have.Walls, have.Network
 	for i := range have.Walls {
 		if w := &have.Walls[i]; w.Status == bailey.WallMissing && w.Accepted == nil {
 			r.write()

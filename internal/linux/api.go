@@ -94,6 +94,9 @@ type Report struct {
 	Tier     string      `json:"tier"`
 	Landlock int         `json:"landlock_abi"` // what the kernel has; 0 for none
 	Walls    []plan.Wall `json:"walls"`
+	// Network is how connections come to the gate: "nf_tables", "listeners" (one for
+	// each name and port), "proxy" (tier landlock), or "" without one.
+	Network string `json:"network,omitempty"`
 }
 
 // ErrClosed is returned for a command started in a box that was closed.

@@ -32,6 +32,7 @@ type Box struct {
 	watch    *time.Timer // of the memory, or nil
 
 	dial      *dialler // into the network namespace, when it was needed
+	gateway   string   // for Report.Network
 	diag      int      // asks about sockets inside; 0 for none
 	lastOwner int      // who made the last connection
 
@@ -235,7 +236,13 @@ func (b *Box) launch(l *launch, flags uintptr) (*Process, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if r.net != nil {
-		b.net = r.net
+		b.net, r.net = r.net, nil // the box closes them from here on
+		b.gateway = "listeners"
+		for i, fd := range b.net {
+			if fd > 0 && i < len(b.options.Network.Sockets) && len(b.options.Network.Redirect) > 0 {
+				b.gateway = "nf_tables"
+			}
+		}
 		if n := b.options.Network; len(b.net) > len(n.Sockets)+len(n.Fallback) {
 			last := len(b.net) - 1
 			b.diag, b.net = b.net[last], b.net[:last]

@@ -20,7 +20,10 @@ func (b *Box) Report() Report {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	abi, _ := landlockABI()
-	r := Report{Tier: string(b.plan.Tier), Landlock: abi, Walls: b.walls()}
+	r := Report{Tier: string(b.plan.Tier), Landlock: abi, Walls: b.walls(), Network: b.gateway}
+	if b.options.Proxy != nil {
+		r.Network = "proxy"
+	}
 	seen := b.read()
 	for i := range r.Walls {
 		w := &r.Walls[i]
