@@ -73,6 +73,7 @@ func Open(p *plan.Plan, first *Command, o Options) (_ *Box, _ *Process, err erro
 	}()
 	if p.Limits.Cgroup != "" {
 		if err := b.makeCgroup(); err != nil {
+			o.Begun.Abandon() // nobody has taken it over yet
 			return nil, nil, err
 		}
 	}

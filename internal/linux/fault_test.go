@@ -45,40 +45,42 @@ func opening(change func(t *testing.T, p *plan.Plan, c *Command) (*Command, []st
 var setups = []setup{
 	{"first command", 150, opening(func(_ *testing.T, _ *plan.Plan, c *Command) (*Command, []string) { return c, nil })},
 	{"no command", 80, opening(func(*testing.T, *plan.Plan, *Command) (*Command, []string) { return nil, nil })},
-	{"terminal", 150, opening(func(_ *testing.T, _ *plan.Plan, c *Command) (*Command, []string) {
-		c.TTY, c.Rows, c.Cols = [3]bool{true, true, true}, 24, 80
-		return c, nil
-	})},
-	{"begun ahead", 150, func(t *testing.T) (func(fault) (*Box, *Process, error), []string) {
+	{"all at once", 150, func(t *testing.T) (func(fault) (*Box, *Process, error), []string) {
+		// One list with all the steps that not every command has: begun before there
+		// is a plan, with a terminal, a cache, and a cgroup where one can be had.
 		p := testPlan(t)
+		cmd := marker(p)
+		cmd.TTY, cmd.Rows, cmd.Cols = [3]bool{true, true, true}, 24, 80
+		dirs := []string{p.Dir}
+		if k := Probe(t.TempDir()); k.Overlay == "upper" {
+			dir := t.TempDir()
+			n := plan.Node{Kind: plan.Overlay, Path: "/cache", Source: filepath.Join(dir, "lower"), Upper: filepath.Join(dir, "upper"), Work: filepath.Join(dir, "work"), Exec: true}
+			for _, d := range []string{n.Source, n.Upper, n.Work} {
+				if err := os.Mkdir(d, 0o700); err != nil {
+					t.Fatal(err)
+				}
+			}
+			p.Tree = append(p.Tree, n)
+			slices.SortFunc(p.Tree, func(a, b plan.Node) int { return strings.Compare(a.Path, b.Path) })
+			// The overlay driver makes work/work when it mounts, and keeps it.
+			dirs = append(dirs, n.Source, n.Upper)
+		} else {
+			t.Log("without a cache: no overlayfs with a lasting upper directory")
+		}
+		if parent, why := newCgroup(t); parent != "" {
+			p.Limits.Cgroup, p.Limits.Pids = parent, 0
+			dirs = append(dirs, parent)
+		} else {
+			t.Log("without a cgroup: " + why)
+		}
 		return func(f fault) (*Box, *Process, error) {
 			g, err := begin(p.Identity, f, plan.Fixed(present, false))
 			if err != nil {
 				return nil, nil, err
 			}
-			return Open(p, marker(p), Options{Begun: g, fault: f})
-		}, []string{p.Dir}
+			return Open(p, cmd, Options{Begun: g, fault: f})
+		}, dirs
 	}},
-	{"overlay", 150, opening(func(t *testing.T, p *plan.Plan, c *Command) (*Command, []string) {
-		if k := Probe(t.TempDir()); k.Overlay != "upper" {
-			t.Skip("kernel feature missing: overlayfs with a lasting upper directory")
-		}
-		dir := t.TempDir()
-		n := plan.Node{Kind: plan.Overlay, Path: "/cache", Source: filepath.Join(dir, "lower"), Upper: filepath.Join(dir, "upper"), Work: filepath.Join(dir, "work"), Exec: true}
-		for _, d := range []string{n.Source, n.Upper, n.Work} {
-			if err := os.Mkdir(d, 0o700); err != nil {
-				t.Fatal(err)
-			}
-		}
-		p.Tree = append(p.Tree, n)
-		slices.SortFunc(p.Tree, func(a, b plan.Node) int { return strings.Compare(a.Path, b.Path) })
-		// The overlay driver makes work/work when it mounts, and keeps it.
-		return c, []string{n.Source, n.Upper}
-	})},
-	{"cgroup", 150, opening(func(t *testing.T, p *plan.Plan, c *Command) (*Command, []string) {
-		p.Limits.Cgroup, p.Limits.Pids = testCgroup(t), 0
-		return c, []string{p.Limits.Cgroup}
-	})},
 	{"second command", 80, func(t *testing.T) (func(fault) (*Box, *Process, error), []string) {
 		p := testPlan(t)
 		b, _, err := Open(p, nil, Options{})
@@ -340,11 +342,6 @@ func TestSupervisorSteps(t *testing.T) {
 		"first command":                   {"create the file of pid 1", "make the control socket", "make the lifeline", "clone with new namespaces", "let the command go on", "open pid 1"},
 		"second command":                  {"make the control socket", "clone"},
 		"tier landlock":                   {"create the file of pid 1", "make the private directory", "lock the private directory", "fill the private directory", "make the lifeline", "clone", "let the command go on"},
-		"cgroup":                          {"make cgroup"},
-		"terminal":                        nil,
-		"overlay":                         nil,
-		"no command":                      nil,
-		"begun ahead":                     nil,
 		"second command of tier landlock": {"make the lifeline"},
 	}
 	for _, s := range setups {

@@ -371,6 +371,16 @@ func inCgroup(t *testing.T, b *Box, p *Process) {
 // not matter here.
 func testCgroup(t *testing.T) string {
 	t.Helper()
+	dir, why := newCgroup(t)
+	if dir == "" {
+		t.Skip("needs root, and cgroup v2: " + why)
+	}
+	return dir
+}
+
+func newCgroup(t *testing.T) (dir, why string) {
+	t.Helper()
+	why = "cgroup v2 is not mounted"
 	for _, root := range []string{"/sys/fs/cgroup", "/sys/fs/cgroup/unified"} {
 		var st unix.Statfs_t
 		if unix.Statfs(root, &st) != nil || st.Type != unix.CGROUP2_SUPER_MAGIC {
@@ -378,11 +388,10 @@ func testCgroup(t *testing.T) string {
 		}
 		dir, err := os.MkdirTemp(root, "test-bailey-")
 		if err != nil {
-			break
+			return "", err.Error()
 		}
 		t.Cleanup(func() { unix.Rmdir(dir) })
-		return dir
+		return dir, ""
 	}
-	t.Skip("needs root, and cgroup v2: no cgroup can be made here")
-	return ""
+	return "", why
 }
