@@ -87,7 +87,16 @@ func insideMain(args []string) int {
 		return err == nil
 	}
 	if len(args) > 0 && args[0] != "-" {
-		list, err := unpack(args[0])
+		word := args[0]
+		if strings.HasPrefix(word, "/") { // no packed word has a slash
+			text, err := os.ReadFile(word)
+			if err != nil {
+				fmt.Fprintln(os.Stderr, "read requests:", err)
+				return 2
+			}
+			word = string(text)
+		}
+		list, err := unpack(word)
 		if err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			return 2

@@ -267,7 +267,7 @@ func controlProbes() []Probe {
 		git("git-stash", "stash and restore with git", []string{"stash", "list"}, []string{"status", "--porcelain"}, []string{"tag", "t-NAME"}, []string{"tag", "-d", "t-NAME"}),
 		git("git-worktree", "commit in a linked worktree with git", []string{"-C", "wt", "commit", "-q", "--allow-empty", "-m", "from inside"}),
 		writes(compile("c", "compile and run a C program", "cc", map[string]string{"x.c": "int main(void) { return 0; }\n"}, "cc -o x x.c && ./x")),
-		writes(compile("go", "compile a Go program", "go", map[string]string{"go.mod": "module prove.invalid\n", "x.go": "package main\n\nfunc main() {}\n"}, "go list . && go tool compile -p main -o x.o x.go && test -s x.o")),
+		writes(compile("go", "compile a Go program", "go", map[string]string{"go.mod": "module prove.invalid\n", "x.go": "package main\n\nfunc main() {}\n"}, "export GOCACHE=$PWD/cache GOPATH=$PWD/gopath GOTELEMETRY=off; go list . && go tool compile -p main -o x.o x.go && test -s x.o")),
 		writes(compile("make", "run make", "make", map[string]string{"Makefile": "x:\n\ttouch x\n"}, "make x && test -f x")),
 	}
 }

@@ -8,9 +8,11 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -57,6 +59,9 @@ type box struct {
 	said []byte // the last it said that was no report
 }
 
+// maxWord is the longest word of a command line: firejail takes 4,128 bytes.
+const maxWord = 2000
+
 // start runs the driver in a sandbox. With a word it works through the probes
 // packed in it, else through its input.
 func (s *stage) start(word string) (*box, error) {
@@ -66,6 +71,13 @@ func (s *stage) start(word string) (*box, error) {
 	}
 	if word == "" {
 		word = "-"
+	}
+	if len(word) > maxWord { // some sandboxes take no long words
+		name := filepath.Join(filepath.Dir(s.host.Bin), "requests-"+random(4))
+		if err := os.WriteFile(name, []byte(word), 0o644); err != nil {
+			return nil, fmt.Errorf("hand over the requests: %w", err)
+		}
+		word = name
 	}
 	argv = append(argv, s.host.Bin, verbInside, word)
 	b := &box{reports: make(chan *Report, 64), done: make(chan struct{}), exited: make(chan struct{})}
