@@ -8,32 +8,43 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
-// traces are all things of runs that can be seen on this machine.
+// traces are all things of this user's runs that can be seen on this machine.
 func traces(t *testing.T) []string {
 	t.Helper()
 	var all []string
+	mine := func(path string) bool {
+		var st unix.Stat_t
+		return unix.Lstat(path, &st) == nil && int(st.Uid) == os.Getuid()
+	}
 	for _, glob := range []string{"/var/tmp/.bailey-prove-*", "/dev/shm/bailey-prove-*"} {
 		list, _ := filepath.Glob(glob)
-		all = append(all, list...)
+		for _, path := range list {
+			if mine(path) {
+				all = append(all, path)
+			}
+		}
 	}
-	for _, f := range []string{"shm", "sem", "msg"} {
+	for f, uid := range map[string]int{"shm": 7, "sem": 4, "msg": 7} { // the column of the owner
 		b, _ := os.ReadFile("/proc/sysvipc/" + f)
 		lines := strings.Split(string(b), "\n")
 		for _, l := range lines[1:] {
-			if w := strings.Fields(l); len(w) > 1 {
+			if w := strings.Fields(l); len(w) > uid && w[uid] == strconv.Itoa(os.Getuid()) {
 				all = append(all, f+" "+w[1])
 			}
 		}
 	}
 	entries, _ := os.ReadDir("/proc")
 	for _, e := range entries {
-		if b, _ := os.ReadFile("/proc/" + e.Name() + "/cmdline"); bytes.Contains(b, []byte("/.bailey-prove-")) {
+		if b, _ := os.ReadFile("/proc/" + e.Name() + "/cmdline"); bytes.Contains(b, []byte("/.bailey-prove-")) && mine("/proc/"+e.Name()) {
 			all = append(all, "process "+e.Name()+" "+string(bytes.ReplaceAll(b, []byte{0}, []byte(" "))))
 		}
 	}
