@@ -157,12 +157,21 @@ func (w *worker) sameMount() (bool, error) {
 
 // dropCreds makes the thread, and only it, act as the box's user. The effective
 // id stays: as the owner of the box's user namespace it may read the memory of
-// the box's tasks, which needs no capability of its own.
+// the box's tasks, which needs no capability of its own. Without a namespace, of
+// tier landlock, the real ids must be those of the tasks for that (ptrace(2)).
 func (w *worker) dropCreds() error {
 	if _, _, e := unix.RawSyscall(unix.SYS_SETGROUPS, 0, 0, 0); e != 0 {
 		return fmt.Errorf("drop groups: %w", e)
 	}
 	gid, uid := uintptr(w.cfg.HostGID), uintptr(w.cfg.HostUID)
+	if keep := ^uintptr(0); w.cfg.Write != nil {
+		if _, _, e := unix.RawSyscall(unix.SYS_SETRESGID, gid, keep, keep); e != 0 {
+			return fmt.Errorf("set the real group id: %w", e)
+		}
+		if _, _, e := unix.RawSyscall(unix.SYS_SETRESUID, uid, keep, keep); e != 0 {
+			return fmt.Errorf("set the real user id: %w", e)
+		}
+	}
 	unix.RawSyscall(unix.SYS_SETFSGID, gid, 0, 0)
 	unix.RawSyscall(unix.SYS_SETFSUID, uid, 0, 0)
 	// These two calls return the id before, never an error: ask again.

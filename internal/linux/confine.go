@@ -173,15 +173,23 @@ func (c *confiner) keyring() {
 	}
 }
 
+// dropBounding keeps every capability from being got again.
+func (p *program) dropBounding() {
+	for i := range 64 {
+		// The kernel knows about 41; EINVAL says that a number is beyond the last.
+		p.do("drop a capability from the bounding set", unix.SYS_PRCTL, num(unix.PR_CAPBSET_DROP), num(i), num(0), num(0), num(0)).allow(unix.EINVAL)
+	}
+}
+
 // privileges takes every capability away, in every set and for good.
 func (c *confiner) privileges() {
 	p := c.p
 	// An ordinary user without a namespace has no capability to give away, and
-	// may not even say so.
-	gone := c.weak && os.Geteuid() != 0
-	for i := 0; i < 64 && !gone; i++ {
-		// The kernel knows about 41; EINVAL says that a number is beyond the last.
-		p.do("drop a capability from the bounding set", unix.SYS_PRCTL, num(unix.PR_CAPBSET_DROP), num(i), num(0), num(0), num(0)).allow(unix.EINVAL)
+	// may not even say so. Nor may a process that has just become one: its bounding
+	// set was emptied before.
+	gone := c.weak && (os.Geteuid() != 0 || c.plan.Identity.HostUID != 0)
+	if !gone {
+		p.dropBounding()
 	}
 	p.do("clear ambient capabilities", unix.SYS_PRCTL, num(unix.PR_CAP_AMBIENT), num(unix.PR_CAP_AMBIENT_CLEAR_ALL), num(0), num(0), num(0))
 	// Each of NOROOT, NO_SETUID_FIXUP and NO_CAP_AMBIENT_RAISE with its lock, and KEEP_CAPS locked off.

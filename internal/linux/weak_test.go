@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/bailey-run/bailey/internal/plan"
 	"github.com/bailey-run/bailey/internal/seccomp"
 )
@@ -134,4 +136,57 @@ func TestWeakNothingSurvives(t *testing.T) {
 		t.Fatal(err)
 	}
 	await(t, "7779", 0)
+}
+
+// TestWeakForAnother is a box that root starts for another user: its commands and
+// its broker are that user, and nothing of root is left.
+func TestWeakForAnother(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("needs root")
+	}
+	const uid = 61234
+	p := weakPlan(t)
+	p.Identity.UID, p.Identity.GID, p.Identity.HostUID, p.Identity.HostGID = uid, uid, uid, uid
+	p.Syscalls.Broker, p.Syscalls.Metadata = true, true
+	if err := os.Chown(p.Dir, uid, uid); err != nil {
+		t.Fatal(err)
+	}
+	os.Chmod(filepath.Dir(p.Dir), 0o755)
+	secret := filepath.Join(p.Dir, "roots")
+	if err := os.WriteFile(secret, []byte("the secret\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	script := `
+touch made; mkdir dir; echo more >> made; chmod 700 dir
+cat roots && echo ESCAPED read
+chown 0:0 made && echo ESCAPED chown
+kill -0 $OUTER && echo ESCAPED signal
+grep Cap /proc/self/status
+mv roots r2 && echo moved`
+	b, proc, err := Open(p, &Command{Path: "sh", Args: []string{"sh", "-c", script}, Env: []string{"PATH=/usr/bin:/bin", "OUTER=" + strconv.Itoa(os.Getpid())}, Stdout: capture(t), Stderr: capture(t)}, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.Close()
+	if _, err := proc.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	out := captured(t)
+	for _, set := range []string{"CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"} {
+		if !strings.Contains(out, set+":\t0000000000000000\n") {
+			t.Errorf("%s is not empty", set)
+		}
+	}
+	if strings.Contains(out, "ESCAPED") || !strings.Contains(out, "moved") { // who may write a directory may rename in it
+		t.Error("not as that user")
+	}
+	for _, name := range []string{"made", "dir"} {
+		var st unix.Stat_t
+		if err := unix.Lstat(filepath.Join(p.Dir, name), &st); err != nil || st.Uid != uid || st.Gid != uid {
+			t.Errorf("%s: %v, owner %d:%d", name, err, st.Uid, st.Gid)
+		}
+	}
+	if t.Failed() {
+		t.Log(out)
+	}
 }
