@@ -16,8 +16,8 @@ func (c *compiler) tier() (policy.Tier, error) {
 		return "", &Error{Wall: "backend", What: "no backend for " + c.f.OS + " yet", Hint: "run bailey on Linux, or in a Linux container or virtual machine"}
 	}
 	if !k.SeccompNotify {
-		return "", &Error{Wall: "name broker", What: "this kernel cannot hand system calls to a supervisor (seccomp user notification), which holds protected names",
-			Hint: "a kernel of 5.14 or newer is needed; `bailey doctor` says what is missing"}
+		return "", &Error{Wall: "name broker", What: "system calls cannot be handed to a supervisor here (seccomp user notification), which holds protected names",
+			Hint: "inside another box of bailey, or a sandbox like it, there can be no second one: run bailey outside of that; else Linux 5.19 or newer is needed, and `bailey doctor` says what is missing"}
 	}
 	var missing *Error
 	switch {
