@@ -163,5 +163,5 @@ func (l *line) end() word {
 }
 
 func (l *line) fault(at word, problem string) *policy.Error {
-	return &policy.Error{File: l.file, Line: l.number, Column: at.column, Problem: problem}
+	return &policy.Error{File: l.file, Line: l.number, Column: at.column, Problem: problem, Hint: "one case a line, as in: deny read ~/.ssh/id_ed25519"}
 }
