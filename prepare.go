@@ -213,7 +213,7 @@ func (p *Plan) OpenOutside(name string) (*os.File, error) {
 	}
 	f, err := audit.OpenFile(name, writable)
 	if e, ok := err.(*audit.PathError); ok {
-		return nil, &DeniedError{Op: "log to", Target: name, Rule: "the log is kept from the box: it " + e.Why, Hint: e.Hint}
+		return nil, &DeniedError{Op: "write to", Target: name, Rule: "records are kept from the box: it " + e.Why, Hint: e.Hint}
 	}
 	return f, err
 }

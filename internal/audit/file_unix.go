@@ -27,11 +27,11 @@ func (e *PathError) Error() string { return fmt.Sprintf("log file %s: %s", e.Pat
 func OpenFile(path string, writable []string) (*os.File, error) {
 	abs, err := filepath.Abs(path)
 	if err != nil {
-		return nil, fmt.Errorf("open log: %w", err)
+		return nil, fmt.Errorf("open file for records: %w", err)
 	}
 	dir, err := filepath.EvalSymlinks(filepath.Dir(abs))
 	if err != nil {
-		return nil, fmt.Errorf("open log: %w", err)
+		return nil, fmt.Errorf("open file for records: %w", err)
 	}
 	real := filepath.Join(dir, filepath.Base(abs))
 	for _, w := range writable {
@@ -41,12 +41,12 @@ func OpenFile(path string, writable []string) (*os.File, error) {
 	}
 	f, err := os.OpenFile(real, os.O_WRONLY|os.O_APPEND|os.O_CREATE|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0o600)
 	if err != nil {
-		return nil, fmt.Errorf("open log: %w", err)
+		return nil, fmt.Errorf("open file for records: %w", err)
 	}
 	info, err := f.Stat()
 	if err != nil {
 		f.Close()
-		return nil, fmt.Errorf("open log: %w", err)
+		return nil, fmt.Errorf("open file for records: %w", err)
 	}
 	why := ""
 	if !info.Mode().IsRegular() {
