@@ -15,11 +15,27 @@ import (
 // runs, the error names the step and the errno, no process stays, and nothing is
 // left in the host's tree.
 func TestEveryStepIsFatal(t *testing.T) {
+	t.Run("no network", func(t *testing.T) { everyStep(t, nil) })
+	t.Run("network", func(t *testing.T) {
+		n := testNetwork(true)
+		n.Fallback = nil // its steps are not run here
+		everyStep(t, n)
+	})
+}
+
+func everyStep(t *testing.T, n *Network) {
 	p := testPlan(t)
 	ws := p.Dir
 	cmd := &Command{Path: "/bin/touch", Args: []string{"touch", filepath.Join(ws, "ran")}}
+	before := 0
 	for step := 1; ; step++ {
-		b, proc, err := Open(p, cmd, Options{fault: fault{step, unix.ENOMEDIUM}})
+		fds, _ := os.ReadDir("/proc/self/fd")
+		if step == 10 { // what is opened once is open by now
+			before = len(fds)
+		} else if step > 10 && len(fds) > before {
+			t.Fatalf("step %d: %d descriptors are open, not %d", step-1, len(fds), before)
+		}
+		b, proc, err := Open(p, cmd, Options{fault: fault{step, unix.ENOMEDIUM}, Network: n})
 		if err == nil {
 			proc.Wait()
 			b.Close()
