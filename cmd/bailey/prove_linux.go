@@ -152,8 +152,11 @@ func (a *app) printProof(o *proveOptions, p *probe.Proof) error {
 	if err != nil {
 		return err
 	}
-	if !p.Holds() {
+	switch {
+	case p.Failed():
 		return exitCode(1)
+	case !p.Tried():
+		return &usageError{"nothing was proved: none of the selected probes can be shown here", "what each lacks is printed above; select more"}
 	}
 	return nil
 }
