@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/bailey-run/bailey/internal/hostname"
+	"github.com/bailey-run/bailey/internal/urlpath"
 )
 
 // NetRule is one rule of network.allow or network.deny. Its one-line form, which a
@@ -119,8 +120,8 @@ func (r *NetRule) word(word string) (problem, hint string) {
 		}
 	case name == "paths":
 		for _, p := range strings.Split(value, ",") {
-			if !strings.HasPrefix(p, "/") || strings.ContainsAny(p, "?") {
-				return strconv.Quote(p) + " is not a path", "as in paths=/repos/**"
+			if err := urlpath.CheckPattern(p); err != nil {
+				return strconv.Quote(p) + " is not a path: " + err.Error(), "as in paths=/repos/**"
 			}
 			r.Paths = appendNew(r.Paths, p)
 		}
