@@ -62,6 +62,8 @@ func TestWrongNetRules(t *testing.T) {
 		`allow = ["a.example metods=GET"]`:                               "methods",
 		`allow = ["a.example methods=get"]`:                              "not an HTTP method",
 		`allow = ["a.example paths=x"]`:                                  "not a path",
+		`allow = ["localhost:8080"]`:                                     "ports are granted",
+		`allow = [{host = "host.bailey.internal", ports = 80}]`:          "ports are granted",
 		`allow = ["a.example paths=/a/../b"]`:                            "segment of dots",
 		`allow = ["a.example paths=/a%2fb"]`:                             "written decoded",
 		`deny = ["a.example paths=/a/x**"]`:                              "whole segments",
