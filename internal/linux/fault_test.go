@@ -50,6 +50,12 @@ var setups = []setup{
 		return func(f fault) (*Box, *Process, error) { return Open(p, marker(p), Options{fault: f, Network: n}) }, []string{p.Dir}
 	}},
 	{"no command", 80, opening(func(*testing.T, *plan.Plan, *Command) (*Command, []string) { return nil, nil })},
+	{"network", 150, func(t *testing.T) (func(fault) (*Box, *Process, error), []string) {
+		p := testPlan(t)
+		n := testNetwork(true)
+		n.Fallback = nil // its steps are not run here
+		return func(f fault) (*Box, *Process, error) { return Open(p, marker(p), Options{fault: f, Network: n}) }, []string{p.Dir}
+	}},
 	{"all at once", 150, func(t *testing.T) (func(fault) (*Box, *Process, error), []string) {
 		// One list with all the steps that not every command has: begun before there
 		// is a plan, with a terminal, a cache, and a cgroup where one can be had.
