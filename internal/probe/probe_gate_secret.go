@@ -53,7 +53,9 @@ func gateSecretProbes() []Probe {
 		}).plantedAs(plantValue, leaked)
 	}
 	path := func(encode func(string) string) func(in *Inside, token string) string {
-		return func(in *Inside, token string) string { return get(in.at(siteSecret, "secure"), "/?"+encode(token)+"&"+in.Nonce) }
+		return func(in *Inside, token string) string {
+			return get(in.at(siteSecret, "secure"), "/?"+encode(token)+"&"+in.Nonce)
+		}
 	}
 	body := func(encode func(string) string, more ...string) func(in *Inside, token string) string {
 		return func(in *Inside, token string) string {
