@@ -5,6 +5,7 @@ package bailey
 import (
 	"bytes"
 	"context"
+	"errors"
 	"net"
 	"os"
 	"strings"
@@ -38,7 +39,10 @@ func (s *site) weak(t *testing.T, cfg Config, script string) string {
 	c := p.Command(ctx, "bash", "-c", "export WEB="+s.web+" TLS="+s.tls+" RAW="+s.raw+"\n"+script)
 	var out bytes.Buffer
 	c.Stdout, c.Stderr = &out, &out
-	c.Run()
+	var exit *ExitError
+	if err := c.Run(); err != nil && !errors.As(err, &exit) {
+		t.Fatal(err)
+	}
 	return strings.TrimSpace(out.String())
 }
 
