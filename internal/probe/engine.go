@@ -278,6 +278,9 @@ func (r *run) scene(ctx context.Context, scene string, at []int) error {
 		if err := r.o.Prepare(h.World); err != nil {
 			return err
 		}
+		for _, c := range cases {
+			c.lookAgain() // the policy files are ours
+		}
 	}
 	if err := h.keep(); err != nil {
 		return fmt.Errorf("keep the workspace: %w", err)
