@@ -5,6 +5,7 @@ package bailey
 import (
 	"bytes"
 	"context"
+	"errors"
 	"net"
 	"os"
 	"strings"
@@ -16,6 +17,12 @@ import (
 
 // weak runs a script in tier landlock.
 func (s *site) weak(t *testing.T, cfg Config, script string) string {
+	t.Helper()
+	out, _ := s.weakCmd(t, cfg, script)
+	return out
+}
+
+func (s *site) weakCmd(t *testing.T, cfg Config, script string) (string, *Cmd) {
 	t.Helper()
 	facts, err := layers.Look(cfg.Dir, cfg.Home)
 	if err != nil {
@@ -38,8 +45,11 @@ func (s *site) weak(t *testing.T, cfg Config, script string) string {
 	c := p.Command(ctx, "bash", "-c", "export WEB="+s.web+" TLS="+s.tls+" RAW="+s.raw+"\n"+script)
 	var out bytes.Buffer
 	c.Stdout, c.Stderr = &out, &out
-	c.Run()
-	return strings.TrimSpace(out.String())
+	var exit *ExitError
+	if err := c.Run(); err != nil && !errors.As(err, &exit) {
+		t.Fatal(err)
+	}
+	return strings.TrimSpace(out.String()), c
 }
 
 // TestWeakNetwork reaches what the policy allows through the proxy, in tier
@@ -188,5 +198,32 @@ func TestWeakProxyIsTheBoxs(t *testing.T) {
 		s.Close()
 	case <-time.After(10 * time.Second):
 		t.Error("an announced connection is not served")
+	}
+}
+
+// TestWeakProxyForgets: a connection that was announced and not made leaves nothing
+// behind by which whoever has its port next would be served.
+func TestWeakProxyForgets(t *testing.T) {
+	if _, err := os.Stat("/usr/bin/python3"); err != nil {
+		t.Skip(err)
+	}
+	s := newSite(t)
+	s.write(t, "again.py", []byte(`import socket, os
+s = socket.socket(); at = ("127.0.0.1", int(os.environ["http_proxy"].rsplit(":", 1)[1]))
+s.connect(at)
+for _ in range(3):
+  try: s.connect(at)
+  except OSError as e: print(e.errno)
+s.send(b"GET http://example.test:%s/ HTTP/1.0\r\nHost: example.test:%s\r\n\r\n" % ((os.environ["WEB"].encode(),) * 2)); print(s.recv(999))
+`))
+	got, c := s.weakCmd(t, s.config(false), "/usr/bin/python3 again.py")
+	if strings.Count(got, "106") != 3 || !strings.Contains(got, "hello") {
+		t.Errorf("got %s", got)
+	}
+	p := c.box.network.proxy
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.announced) != 0 {
+		t.Errorf("still expected: %v", p.announced)
 	}
 }

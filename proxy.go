@@ -33,12 +33,20 @@ func listenProxy() (*proxy, error) {
 
 func (p *proxy) addr() netip.AddrPort { return p.Addr().(*net.TCPAddr).AddrPort() }
 
-// announce expects a connection.
-func (p *proxy) announce(local netip.AddrPort) {
+// announce expects a connection. undo takes that back; it does nothing when the same
+// one was expected already, as when a program asks again how its connecting goes.
+func (p *proxy) announce(local netip.AddrPort) (undo func()) {
+	local = netip.AddrPortFrom(local.Addr().Unmap(), local.Port())
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if len(p.announced) < maxAnnounced {
-		p.announced[netip.AddrPortFrom(local.Addr().Unmap(), local.Port())] = true
+	if p.announced[local] || len(p.announced) >= maxAnnounced {
+		return func() {}
+	}
+	p.announced[local] = true
+	return func() {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		delete(p.announced, local)
 	}
 }
 

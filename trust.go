@@ -51,9 +51,6 @@ func (d *dressed) environ(env []string) []string {
 // changes.
 func dress(pl *plan.Plan, facts *plan.Facts, session string, ca []byte, env, files map[string]string) (_ *dressed, err error) {
 	d := &dressed{plan: pl}
-	if ca == nil && len(env) == 0 && len(files) == 0 && pl.Tier != TierLandlock {
-		return d, nil
-	}
 	c := *pl
 	c.Tree, c.Env = slices.Clone(pl.Tree), slices.Clone(pl.Env)
 	d.plan = &c
@@ -62,6 +59,7 @@ func dress(pl *plan.Plan, facts *plan.Facts, session string, ca []byte, env, fil
 			d.opened()
 		}
 	}()
+	d.browsers()
 	for _, name := range slices.Sorted(maps.Keys(env)) {
 		d.set(name, env[name])
 	}
@@ -111,6 +109,33 @@ func (d *dressed) file(p, content string) error {
 	d.plan.Tree = append(d.plan.Tree, n)
 	return nil
 }
+
+// browsers switches Encrypted ClientHello off in the box's browsers: they send a
+// false one to every host (GREASE), which the gate refuses because it cannot tell
+// it from one that hides a name. Where the box shows the host's own policies of a
+// browser, those stay.
+func (d *dressed) browsers() {
+	if d.plan.Private != nil {
+		return
+	}
+	for _, b := range [...]struct{ path, policy string }{
+		{"/etc/chromium/policies/managed/bailey.json", chromiumPolicy},
+		{"/etc/opt/chrome/policies/managed/bailey.json", chromiumPolicy},
+		{"/etc/opt/chrome_for_testing/policies/managed/bailey.json", chromiumPolicy},
+		{"/etc/firefox/policies/policies.json", firefoxPolicy},
+	} {
+		if up := above(d.plan.Tree, b.path); up == nil || up.Kind == plan.Dir {
+			d.plan.Tree = append(d.plan.Tree, plan.Node{Kind: plan.Data, Path: b.path, Content: b.policy, Mode: 0o444, From: policy.Source{Layer: policy.LayerBuiltin, File: "gate"}})
+		}
+	}
+}
+
+// The policies of browsers, https://chromeenterprise.google/policies/ and
+// https://mozilla.github.io/policy-templates/.
+const (
+	chromiumPolicy = `{"EncryptedClientHelloEnabled": false}` + "\n"
+	firefoxPolicy  = `{"policies": {"DisableEncryptedClientHello": true}}` + "\n"
+)
 
 // above is the node that holds p, the nearest one.
 func above(tree []plan.Node, p string) *plan.Node {

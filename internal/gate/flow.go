@@ -143,7 +143,7 @@ func (f *flow) close(why string) {
 	if f.why == "" {
 		f.why = why
 	}
-	servers := f.servers
+	servers := slices.Clone(f.servers) // drop changes the slice in place
 	f.mu.Unlock()
 	f.cancel()
 	if f.client != nil {

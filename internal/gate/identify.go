@@ -132,7 +132,7 @@ func (f *flow) unidentified(r *reader, d *decision, id identity, err error) {
 	case err == errProtocol, err == errH2:
 		hint = rawHint(d)
 	case err == errECH:
-		hint = "start a browser without it (Chromium: --disable-features=EncryptedClientHello), or inspect the host"
+		hint = "switch it off in the program (Chromium's policy EncryptedClientHelloEnabled), or inspect the host"
 	}
 	den := Denial{Op: "request", Target: d.target(), Rule: rule, From: d.from, Hint: hint}
 	switch id.protocol {

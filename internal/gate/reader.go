@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"sync"
 	"time"
 )
 
@@ -26,6 +27,10 @@ type reader struct {
 	// once says that only one request may come: a proxy's client may mean another host
 	// with the next.
 	once bool
+
+	// mu is for Read and release: an inspector's HTTP server may still read in the
+	// background when the flow ends. Until then one goroutine has the reader.
+	mu sync.Mutex
 }
 
 func newReader(c net.Conn, g *Gate) *reader { return &reader{Conn: c, g: g} }
@@ -56,6 +61,12 @@ func (r *reader) fill() error {
 
 // release gives the buffer up; what was in it must have been used.
 func (r *reader) release() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.drop()
+}
+
+func (r *reader) drop() {
 	r.g.heads.Add(int64(-r.big))
 	r.buf, r.big = nil, 0
 }
@@ -63,17 +74,20 @@ func (r *reader) release() {
 // skip takes n bytes off the front.
 func (r *reader) skip(n int) {
 	if r.buf = r.buf[n:]; len(r.buf) == 0 {
-		r.release()
+		r.drop()
 	}
 }
 
 // Read gives the held bytes first.
 func (r *reader) Read(b []byte) (int, error) {
+	r.mu.Lock()
 	if len(r.buf) > 0 {
 		n := copy(b, r.buf)
 		r.skip(n)
+		r.mu.Unlock()
 		return n, nil
 	}
+	r.mu.Unlock()
 	return r.Conn.Read(b)
 }
 

@@ -132,7 +132,7 @@ func TestWebSocket(t *testing.T) {
 			c.Write(frame(0x89, [4]byte{7, 7, 7, 7}, "ping"))
 			c.Write(frame(0x80, [4]byte{9, 8, 7, 6}, text[10:]+"y"))
 			rest, _ := io.ReadAll(in)
-			if bytes.Contains(rest, []byte("y")) {
+			if bytes.Contains(rest, []byte(text[10:])) {
 				t.Errorf("it went on: %q", rest)
 			}
 			if d := w.told(); len(d) != 1 || d[0].Op != "secret" || d[0].Target != "GET https://api.test/ws" {

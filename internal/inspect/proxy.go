@@ -57,6 +57,10 @@ func (c *conn) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		c.refuse(w, r, e, v, "")
 		return
 	}
+	if name := override(c.t, r.Header); name != "" {
+		c.refuse(w, r, e, verdict{why: "the header " + name + " asks for another method or path than the rules were asked about"}, "leave the header out")
+		return
+	}
 	if up := r.Header["Upgrade"]; len(up) == 1 && strings.EqualFold(up[0], "websocket") && r.Method == http.MethodGet {
 		up[0] = "websocket"
 	} else {

@@ -2,6 +2,7 @@ package inspect
 
 import (
 	"fmt"
+	"net/http"
 	"slices"
 	"strconv"
 	"strings"
@@ -57,6 +58,23 @@ func decide(t *gate.Target, method, raw string) verdict {
 		return verdict{allow: true}
 	}
 	return verdict{why: "no allow rule for this host matches the method and the path"}
+}
+
+// override is the name of a header with which some servers replace the method or
+// the path that rules were asked about, when a rule of the host looks at those, or "".
+func override(t *gate.Target, h http.Header) string {
+	looks := func(r plan.NetRule) bool { return len(r.Methods) > 0 || len(r.Paths) > 0 }
+	if !slices.ContainsFunc(t.Allow, looks) && !slices.ContainsFunc(t.Deny, looks) {
+		return ""
+	}
+	for name := range h {
+		// Servers that make variables of headers do not tell _ from -.
+		switch http.CanonicalHeaderKey(strings.ReplaceAll(name, "_", "-")) {
+		case "X-Http-Method-Override", "X-Http-Method", "X-Method-Override", "X-Original-Url", "X-Original-Uri", "X-Rewrite-Url", "X-Override-Url":
+			return name
+		}
+	}
+	return ""
 }
 
 func matchMethod(methods []string, method string) bool {

@@ -787,3 +787,37 @@ func (w *world) caFile(t *testing.T) string {
 	}
 	return name
 }
+
+// TestOverride: a server that takes the method or the path from a header would get
+// around rules, and does where no rule looks.
+func TestOverride(t *testing.T) {
+	names := []string{"X-HTTP-Method-Override", "x-http-method-override", "X-HTTP-Method", "X-Method-Override", "X_HTTP_METHOD_OVERRIDE", "X-Original-URL", "X-Rewrite-URL"}
+	eachProtocol(t, func(t *testing.T, h2, server1 bool) {
+		for _, inForce := range []bool{false, true} {
+			var seen []string
+			s := setup{h1: server1}
+			if inForce {
+				s.allow = []plan.NetRule{{Host: host, Inspect: true, Methods: []string{"GET"}, Text: host + " methods=GET"}}
+			}
+			w := newWorld(t, s, func(w http.ResponseWriter, r *http.Request) {
+				for name, v := range r.Header {
+					if v[0] == "DELETE" {
+						seen = append(seen, name)
+					}
+				}
+			})
+			c := w.client(h2)
+			for _, name := range names {
+				r := request(t, "GET", w.url("/"), nil)
+				r.Header[name] = []string{"DELETE"}
+				status, body, _ := get(t, c, r)
+				if want := map[bool]int{true: 403, false: 200}[inForce]; status != want {
+					t.Errorf("rule %v, %s: %d %s", inForce, name, status, body)
+				}
+			}
+			if want := len(names); !inForce && len(seen) != want || inForce && len(seen) != 0 {
+				t.Errorf("rule %v: the server saw %q", inForce, seen)
+			}
+		}
+	})
+}

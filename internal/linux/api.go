@@ -73,8 +73,9 @@ type Proxy struct {
 	Addr netip.AddrPort // 127.0.0.1
 
 	// Local is called with the local address of each connection, before it is made:
-	// the proxy serves no others, whoever else may reach its port.
-	Local func(netip.AddrPort)
+	// the proxy serves no others, whoever else may reach its port. undo is called when
+	// the connection is not made after all: its port may be somebody else's next.
+	Local func(netip.AddrPort) (undo func())
 }
 
 // Redirect names TCP connections by their destination.

@@ -59,26 +59,24 @@ func (w *worker) connect(fd int32, addr, size uint64) (int, unix.Errno) {
 		}
 		sa := unix.RawSockaddrInet4{Family: unix.AF_INET, Addr: [4]byte{127, 0, 0, 1}}
 		unix.Syscall(unix.SYS_BIND, uintptr(sock), uintptr(unsafe.Pointer(&sa)), unsafe.Sizeof(sa))
-		if e := w.announce(sock); e != 0 {
-			return 0, e
-		}
-		sa.Port = port<<8 | port>>8
-		return 0, call(unix.SYS_CONNECT, uintptr(sock), uintptr(unsafe.Pointer(&sa)), unsafe.Sizeof(sa), 0, 0)
+		return 0, w.announced(sock, func() unix.Errno {
+			sa.Port = port<<8 | port>>8
+			return call(unix.SYS_CONNECT, uintptr(sock), uintptr(unsafe.Pointer(&sa)), unsafe.Sizeof(sa), 0, 0)
+		})
 	}
 	if !to.Addr().Is4In6() {
 		return 0, unix.EAFNOSUPPORT
 	}
 	sa := unix.RawSockaddrInet6{Family: unix.AF_INET6, Addr: [16]byte{10: 0xff, 11: 0xff, 12: 127, 15: 1}}
 	unix.Syscall(unix.SYS_BIND, uintptr(sock), uintptr(unsafe.Pointer(&sa)), unsafe.Sizeof(sa))
-	if e := w.announce(sock); e != 0 {
-		return 0, e
-	}
-	sa.Port = port<<8 | port>>8
-	return 0, call(unix.SYS_CONNECT, uintptr(sock), uintptr(unsafe.Pointer(&sa)), unsafe.Sizeof(sa), 0, 0)
+	return 0, w.announced(sock, func() unix.Errno {
+		sa.Port = port<<8 | port>>8
+		return call(unix.SYS_CONNECT, uintptr(sock), uintptr(unsafe.Pointer(&sa)), unsafe.Sizeof(sa), 0, 0)
+	})
 }
 
-// announce tells the proxy of a connection to come.
-func (w *worker) announce(sock int) unix.Errno {
+// announced tells the proxy of a connection, and makes it.
+func (w *worker) announced(sock int, connect func() unix.Errno) unix.Errno {
 	sa, err := unix.Getsockname(sock)
 	if err != nil {
 		return unix.EBADF
@@ -93,10 +91,15 @@ func (w *worker) announce(sock int) unix.Errno {
 	if !local.Addr().IsLoopback() {
 		return unix.EACCES
 	}
+	undo := func() {}
 	if w.cfg.Proxy.Local != nil {
-		w.cfg.Proxy.Local(local)
+		undo = w.cfg.Proxy.Local(local)
 	}
-	return 0
+	e := connect()
+	if e != 0 && e != unix.EINPROGRESS {
+		undo()
+	}
+	return e
 }
 
 // internetAddr reads a socket address. Only TCP over IP is ever connected.

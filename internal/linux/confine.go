@@ -226,7 +226,11 @@ func (c *confiner) selfCheck(scoped bool) {
 	// Without the filter it is ENOTTY, or EIO, or works.
 	check("terminal input", unix.SYS_IOCTL, num(0), num(unix.TIOCSTI), p.bytes([]byte{0})).deny(unix.EPERM)
 	if c.plan.Syscalls.Sockets {
-		check("sockets", unix.SYS_SOCKET, num(unix.AF_INET), num(unix.SOCK_STREAM|unix.SOCK_CLOEXEC), num(0)).deny(unix.EACCES)
+		kind := unix.SOCK_STREAM
+		if c.plan.Syscalls.Proxy {
+			kind = unix.SOCK_DGRAM // TCP sockets can be made there, and connected by the broker alone
+		}
+		check("sockets", unix.SYS_SOCKET, num(unix.AF_INET), num(kind|unix.SOCK_CLOEXEC), num(0)).deny(unix.EACCES)
 		check("shared memory", unix.SYS_SHMGET, num(0), num(0), num(0)).deny(unix.ENOSYS)
 	}
 	if c.weak {

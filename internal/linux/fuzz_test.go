@@ -7,6 +7,7 @@ import (
 	"errors"
 	"math"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"unsafe"
@@ -29,6 +30,7 @@ func FuzzMessage(f *testing.F) {
 	add(message{kind: msgFile, value: fileTerminal}, messageSize, 1<<20)
 	add(message{kind: msgFile, value: fileListener}, messageSize, 1<<20)
 	add(message{kind: msgFile, value: 99}, messageSize, 1<<20)
+	add(message{kind: msgFile, value: fileSocket + maxSockets}, messageSize, 1<<20)
 	add(message{kind: msgPids, value: -1}, messageSize, 0)
 	add(message{kind: msgFailed, index: math.MaxUint32}, messageSize, 0)
 	add(message{}, 3, 0)
@@ -45,7 +47,7 @@ func FuzzMessage(f *testing.F) {
 			}
 			had := r
 			kept := l.note(&r, n, &m, given)
-			holds := r.listener == given && given > 0 || r.terminal != nil && had.terminal == nil
+			holds := r.listener == given && given > 0 || r.terminal != nil && had.terminal == nil || given > 0 && slices.Contains(r.net, given)
 			if kept != holds {
 				t.Fatalf("%+v: kept %v, holds %v", m, kept, holds)
 			}

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/bailey-run/bailey/internal/hostname"
+	"github.com/bailey-run/bailey/internal/urlpath"
 )
 
 // NetRule is one rule of network.allow or network.deny. Its one-line form, which a
@@ -119,8 +120,8 @@ func (r *NetRule) word(word string) (problem, hint string) {
 		}
 	case name == "paths":
 		for _, p := range strings.Split(value, ",") {
-			if !strings.HasPrefix(p, "/") || strings.ContainsAny(p, "?") {
-				return strconv.Quote(p) + " is not a path", "as in paths=/repos/**"
+			if err := urlpath.CheckPattern(p); err != nil {
+				return strconv.Quote(p) + " is not a path: " + err.Error(), "as in paths=/repos/**"
 			}
 			r.Paths = appendNew(r.Paths, p)
 		}
@@ -241,10 +242,28 @@ func checkAllow(text string) (problem, hint string) {
 	if problem != "" {
 		return problem, hint
 	}
+	if h, one := r.pattern.Host(); one && isOwnHost(h.Name()) {
+		// Inside, localhost is the box's own; the gate would resolve it, and refuse loopback.
+		return strconv.Quote(r.Host) + " is this machine, of which ports are granted", localhostHint(r.Ports)
+	}
 	if why := r.pattern.Broad(); why != "" && !r.Broad {
 		return strconv.Quote(r.Host) + " is too broad: " + why, "name the hosts that are needed, or write the word broad behind it"
 	}
 	return "", ""
+}
+
+// isOwnHost says whether a name is the host's own loopback, as the gate spells it
+// (gate.HostName) or as everybody does.
+func isOwnHost(name string) bool {
+	return name == "localhost" || strings.HasSuffix(name, ".localhost") || name == "host.bailey.internal"
+}
+
+func localhostHint(ports []hostname.PortRange) string {
+	port := 5432
+	if len(ports) > 0 {
+		port = int(ports[0].First)
+	}
+	return "write localhost = [" + strconv.Itoa(port) + "] under [network], or --localhost " + strconv.Itoa(port) + "; inside it is host.bailey.internal:" + strconv.Itoa(port)
 }
 
 func checkDeny(text string) (problem, hint string) {

@@ -72,6 +72,9 @@ func (s *stage) start(word string) (*box, error) {
 	if s.o.Command != nil {
 		argv = s.o.Command(s.host.World)
 	}
+	if s.host.command != nil {
+		argv = slices.Clone(s.host.command)
+	}
 	if word == "" {
 		word = "-"
 	}
