@@ -92,6 +92,9 @@ func (x *decider) program(d *Decision, name string) {
 	}
 }
 
+// startsAnyway is what a denied pattern does not do.
+const startsAnyway = "; that keeps it from being opened and not from being started"
+
 // maxInterpreters is how many #! lines the kernel follows before it says ELOOP
 // (exec_binprm in fs/exec.c).
 const maxInterpreters = 5
@@ -127,7 +130,7 @@ func (x *decider) executable(d *Decision, name string, depth int) {
 		d.Why, d.Hint = plan.Show(name)+" is no program", ""
 		return
 	case !e.Exec:
-		d.Why += "; that keeps it from being opened and not from being started"
+		d.Why += startsAnyway
 	}
 	d.Verdict, d.Hint = Allow, ""
 	if info.Mode()&0o111 == 0 { // this holds even for a root with all its power

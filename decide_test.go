@@ -154,3 +154,35 @@ func TestDecideDanger(t *testing.T) {
 		}
 	}
 }
+
+// What bailey why says of a path is what is decided about it: of a program with a
+// denied name, and of a directory whose own name is held for what it is to hold.
+func TestExplainAgreesWithDecide(t *testing.T) {
+	work := dir(t)
+	tree(t, work, "private/key", "private/tool", "a/x", "open/x")
+	if err := os.Chmod(filepath.Join(work, "private/tool"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	p, err := bailey.Prepare(bailey.Config{Dir: work, Deny: []string{"private/*"}, Protect: []string{"a/b"}})
+	if errors.Is(err, errors.ErrUnsupported) {
+		t.Skip(err)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		op, target string
+		want       bool
+	}{
+		{"exec", "private/tool", true}, {"exec", "private/key", false},
+		{"write", "a", true}, {"write", "a/b", false}, {"write", "a/x", true}, {"write", "open", true},
+		{"read", "private/tool", false}, {"read", "a", true},
+	} {
+		name := filepath.Join(work, tt.target)
+		d, e := p.Decide(tt.op, name), p.Explain(name)
+		says := map[string]bool{"read": e.Read, "write": e.Write, "exec": e.Exec}[tt.op]
+		if decided := d.Verdict == bailey.Allow; decided != tt.want || says != tt.want {
+			t.Errorf("%s %s: decided %v, explained %v, want %v: %+v", tt.op, tt.target, decided, says, tt.want, e)
+		}
+	}
+}

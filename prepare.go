@@ -100,9 +100,27 @@ func environ(pl *plan.Plan) []string {
 }
 
 // Explain says what the box may do with a path, as seen inside; a relative one is
-// taken from Dir, and ~ is the caller's home directory.
+// taken from Dir, and ~ is the caller's home directory. To write to a directory is
+// to make something in it.
 func (p *Plan) Explain(name string) Explanation {
-	return plan.Explain(p.policy, p.plan, p.Resolve(name))
+	x := plan.NewExplainer(p.policy, p.plan)
+	e := x.Explain(p.Resolve(name))
+	if e.Host == "" || e.Own || e.Exec && e.Write {
+		return e
+	}
+	info, err := os.Stat(e.Host)
+	switch {
+	case err != nil:
+	case info.IsDir():
+		if in := x.Explain(path.Join(e.Path, anyName)); in.Write && !in.Guarded && !e.Write {
+			e.Write = true
+			e.Why = "things can be made in it, and its own name stays: " + e.Why
+		}
+	case e.Starts && !e.Exec && executable(e.Host):
+		e.Exec = true
+		e.Why += startsAnyway
+	}
+	return e
 }
 
 // Resolve is the absolute path that a person means, as [Plan.Explain] takes it.

@@ -88,6 +88,7 @@ func (a *app) prove(o *proveOptions, prefix []string) error {
 		opts.Command = func(w probe.World) []string {
 			return slices.Concat([]string{self, verbRun, w.Home, "--quiet"}, s.flags(w), []string{"--"})
 		}
+		opts.Gate = func(w probe.World, g probe.Grants) ([]string, string, error) { return s.gate(self, w, g) }
 		opts.Prepare, opts.Explain = s.prepare, func(w probe.World, paths []string) []probe.Rule { return s.explain(self, w, paths) }
 		p.Notes = s.notes
 		opts.ReadOnly = s.plan.Mode() == bailey.ReadOnly
@@ -152,8 +153,11 @@ func (a *app) printProof(o *proveOptions, p *probe.Proof) error {
 	if err != nil {
 		return err
 	}
-	if !p.Holds() {
+	switch {
+	case p.Failed():
 		return exitCode(1)
+	case !p.Tried():
+		return &usageError{"nothing was proved: none of the selected probes can be shown here", "what each lacks is printed above; select more"}
 	}
 	return nil
 }

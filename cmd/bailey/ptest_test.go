@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -74,5 +75,73 @@ func TestMismatch(t *testing.T) {
 	}
 	if entries, _ := os.ReadDir(work); len(entries) != 1 {
 		t.Errorf("left behind: %v", entries)
+	}
+}
+
+// Rules about commands and the gate answer cases of their own, and "ask" is an
+// answer. A rule about commands is no wall: in a box the program starts, and the
+// case does not pass for shown.
+func TestRulesAndGate(t *testing.T) {
+	dir, err := filepath.EvalSymlinks(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	work, file := filepath.Join(dir, "work"), filepath.Join(dir, "policy.toml")
+	if err := os.Mkdir(work, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	l, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	_, port, _ := net.SplitHostPort(l.Addr().String())
+	if err := os.WriteFile(file, []byte(`[permissions]
+deny = ["Bash(env -i *)"]
+ask = ["Bash(ls *)"]
+[network]
+localhost = [`+port+`]
+default = "ask"
+deny = ["denied.example"]
+`), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	config := bailey.Config{Dir: work, PolicyFile: file}
+	p, err := bailey.Prepare(config)
+	if errors.Is(err, errors.ErrUnsupported) {
+		t.Skip(err)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		text    string
+		outcome outcome // with a box; without one each passes
+	}{
+		{"deny exec env -i true", notShown},
+		{"ask exec ls x", notShown},
+		{"allow exec env true", passed},
+		{"allow connect host.bailey.internal:" + port, passed},
+		{"deny connect denied.example:443", passed},
+		{"ask connect other.example:443", notShown},
+	} {
+		c, err := expect.ParseCase("--case", tt.text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, real := range []bool{false, true} {
+			tr := newTrial(p, []testCase{{c, work}}, false)
+			want := passed
+			if real {
+				want = tt.outcome
+				if err := tr.try(config); err != nil {
+					t.Fatal(err)
+				}
+			}
+			tr.judge()
+			if got := tr.Cases[0].Outcome; got != want {
+				t.Errorf("%s, tried %v: %s, want %s\n%s", tt.text, real, got, want, tr.text(true))
+			}
+		}
 	}
 }

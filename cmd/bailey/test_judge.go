@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/bailey-run/bailey"
 	"github.com/bailey-run/bailey/internal/attempt"
@@ -54,6 +55,7 @@ type caseResult struct {
 	Note     string          `json:"note,omitempty"`     // why it is vacuous, not shown or a mismatch
 	Decision bailey.Decision `json:"decision"`
 	Real     *realResult     `json:"real,omitempty"`
+	Micros   int64           `json:"duration_us"` // to decide, and to try
 }
 
 // realResult is what came of trying.
@@ -66,10 +68,13 @@ type realResult struct {
 func newTrial(p *bailey.Plan, cases []testCase, strict bool) *trial {
 	t := &trial{Version: 1, Policy: p.Hash(), Mode: p.Mode(), Tier: p.Tier(), Strict: strict, plan: p, cases: cases}
 	for _, c := range cases {
-		t.Cases = append(t.Cases, caseResult{
+		began := time.Now()
+		r := caseResult{
 			File: c.File, Line: c.Line, Column: c.Column, Case: c.Text(), Reason: c.Reason,
 			Want: bailey.Verdict(c.Want), Decision: p.Decide(c.Op, c.words()...),
-		})
+		}
+		r.Micros = time.Since(began).Microseconds()
+		t.Cases = append(t.Cases, r)
 	}
 	return t
 }
@@ -128,6 +133,8 @@ func (r *caseResult) judge() {
 		r.Outcome, r.Note = vacuous, "it is not on this machine, so denying it shows nothing"
 	case r.Real != nil && real == "":
 		r.Outcome, r.Note = notShown, r.Real.How
+	case real != "" && real != r.Got: // a guardrail, and no wall behind it
+		r.Outcome, r.Note = notShown, "a rule about commands says so, which is advice: the program itself starts in a box"
 	default:
 		r.Outcome = passed
 	}

@@ -165,7 +165,7 @@ func (t *trial) suite() junit.Suite {
 	s := junit.Suite{Name: "bailey test"}
 	for i := range t.Cases {
 		r := &t.Cases[i]
-		c := junit.Case{Class: r.File, Name: r.Case}
+		c := junit.Case{Class: r.File, Name: r.Case, Seconds: float64(r.Micros) / 1e6}
 		text := strings.TrimSuffix(r.text(t.plan, true), "\n")
 		if r.Outcome == failed {
 			c.Failure = text

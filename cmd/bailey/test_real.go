@@ -67,6 +67,7 @@ func (t *trial) try(c bailey.Config) error {
 			return &usageError{"left behind: " + quote(answer.Left), "the box may make files there and not remove them; remove it by hand"}
 		}
 		r.Real = weigh(&r.Decision, answer)
+		r.Micros += answer.Micros
 	}
 	return nil
 }

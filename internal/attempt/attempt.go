@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"sync"
+	"time"
 )
 
 // Try is one attempt.
@@ -31,10 +32,15 @@ type Answer struct {
 	// Dev and Ino are those of the file, or of the directory a new one was made in.
 	Dev uint64 `json:"dev,omitempty"`
 	Ino uint64 `json:"ino,omitempty"`
+	// Micros is how long it took, in microseconds, as the box says.
+	Micros int64 `json:"us,omitempty"`
 }
 
 // maxAnswers bounds what is read from inside: some 200 bytes for each Try.
 func maxAnswers(tries int) int64 { return 1<<16 + int64(tries)*(8<<10) }
+
+// maxMicros is an hour; a try that waits does so for seconds.
+const maxMicros = 3600e6
 
 // Read reads the answers to n tries, one each in any order. They come from
 // inside a box, so nothing about them is taken for granted.
@@ -54,6 +60,8 @@ func Read(r io.Reader, n int) ([]Answer, error) {
 			return nil, fmt.Errorf("read answers: %w", err)
 		case a.Index < 0 || a.Index >= n || seen[a.Index]:
 			return nil, fmt.Errorf("read answers: one to a question that was not put (%d)", a.Index)
+		case a.Micros < 0 || a.Micros > maxMicros:
+			return nil, errors.New("read answers: one took an impossible time")
 		case a.Done && (a.Errno != 0 || a.Skip != "") || !a.Done && a.Errno == 0 && a.Skip == "":
 			return nil, errors.New("read answers: one contradicts itself")
 		}
@@ -100,7 +108,15 @@ func Serve(in io.Reader, out io.Writer) error {
 	return nil
 }
 
+// do tries, and says how long that took.
 func (t *Try) do() Answer {
+	began := time.Now()
+	a := t.once()
+	a.Micros = min(time.Since(began).Microseconds(), maxMicros)
+	return a
+}
+
+func (t *Try) once() Answer {
 	if len(t.Target) == 0 {
 		return Answer{Skip: "there is no target"}
 	}

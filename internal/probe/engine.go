@@ -37,6 +37,10 @@ type Options struct {
 	Explain func(w World, paths []string) []Rule
 	// Patience is how long a sandbox may take to come up; 0 is startLimit.
 	Patience time.Duration
+	// Gate, when not nil, is Command for a box that has a network: that of the grants.
+	// It places what they need and says why there can be no such box, "" when there
+	// can. Without it probes about bailey's gate are not shown.
+	Gate func(World, Grants) (command []string, why string, err error)
 	// Progress, when not nil, is called when a probe is done, one call at a time.
 	Progress func(done, total int, r *Result)
 	// SelfCheck turns the meaning round: without walls each probe must happen.
@@ -98,7 +102,7 @@ const runLimit = 5 * time.Minute
 
 // scenes are the scenarios in the order they are started: the longest first.
 func scenes() []string {
-	return []string{sceneSlow, sceneMain, sceneSecond, sceneKill, sceneEnd, sceneTTY, sceneFDs, sceneStdin, sceneStdinFile}
+	return []string{sceneSlow, sceneMain, sceneGate, sceneSecond, sceneKill, sceneEnd, sceneTTY, sceneFDs, sceneStdin, sceneStdinFile}
 }
 
 // slow are the categories that go into a box of their own, so that two processors
@@ -225,6 +229,9 @@ func (r *run) scene(ctx context.Context, scene string, at []int) error {
 			s.Close()
 		}
 	}
+	if scene == sceneGate {
+		h.access = r.access()
+	}
 	var cases []*Case
 	var indices []int
 	for _, i := range at {
@@ -235,6 +242,12 @@ func (r *run) scene(ctx context.Context, scene string, at []int) error {
 		if noTTY != "" {
 			r.finish(i, c, Cannot, noTTY, 0)
 			continue
+		}
+		if scene == sceneGate {
+			if why := h.access.lacks(&c.Probe); why != "" {
+				r.finish(i, c, Cannot, why, 0)
+				continue
+			}
 		}
 		if c.Writes && r.o.ReadOnly {
 			r.finish(i, c, Cannot, "the mode is read-only", 0)
@@ -265,14 +278,29 @@ func (r *run) scene(ctx context.Context, scene string, at []int) error {
 		if err := r.o.Prepare(h.World); err != nil {
 			return err
 		}
+		for _, c := range cases {
+			c.lookAgain() // the policy files are ours
+		}
 	}
 	if err := h.keep(); err != nil {
 		return fmt.Errorf("keep the workspace: %w", err)
 	}
 	h.cases = cases
+	if scene == sceneGate && h.access == accessGate {
+		why := ""
+		if h.command, why, err = r.o.Gate(h.World, h.grants()); err != nil {
+			return err
+		}
+		if why != "" {
+			for k, c := range cases {
+				r.finish(indices[k], c, Cannot, why, 0)
+			}
+			return nil
+		}
+	}
 	s := &stage{run: r, host: h, name: scene, cases: cases, indices: indices}
 	switch scene {
-	case sceneMain, sceneSlow:
+	case sceneMain, sceneSlow, sceneGate:
 		return s.oneByOne(ctx)
 	case sceneSecond:
 		return s.twice(ctx)

@@ -227,17 +227,32 @@ func processesOf(dir string) []int {
 	var list []int
 	for _, e := range entries {
 		pid, err := strconv.Atoi(e.Name())
-		if err != nil || pid <= 1 || pid == os.Getpid() {
-			continue
-		}
-		for _, f := range [...]string{"/cmdline", "/environ"} {
-			if b, err := os.ReadFile("/proc/" + e.Name() + f); err == nil && bytes.Contains(b, []byte(dir)) {
-				list = append(list, pid)
-				break
-			}
+		if err == nil && pid > 1 && pid != os.Getpid() && carries(pid, dir) {
+			list = append(list, pid)
 		}
 	}
 	return list
+}
+
+// carries says whether a process carries the scratch directory's name.
+func carries(pid int, dir string) bool {
+	for _, f := range [...]string{"/cmdline", "/environ"} {
+		if b, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + f); err == nil && bytes.Contains(b, []byte(dir)) {
+			return true
+		}
+	}
+	return false
+}
+
+// endProcess ends a process if it carries the name while its number is held: it
+// may have ended, and the number be another's.
+func endProcess(pid int, dir string) bool {
+	fd, err := unix.PidfdOpen(pid, 0)
+	if err != nil {
+		return false
+	}
+	defer unix.Close(fd)
+	return carries(pid, dir) && unix.PidfdSendSignal(fd, unix.SIGKILL, nil, 0) == nil
 }
 
 // endProcesses ends them, until there is none.
@@ -245,7 +260,7 @@ func endProcesses(dir string) {
 	for end := time.Now().Add(5 * time.Second); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
 		live := 0
 		for _, pid := range processesOf(dir) {
-			if unix.Kill(pid, unix.SIGKILL) == nil {
+			if endProcess(pid, dir) {
 				live++
 			}
 		}

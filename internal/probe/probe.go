@@ -29,6 +29,7 @@ const (
 	sceneSecond    = "second"     // two boxes, one after the other
 	sceneKill      = "kill"       // killed in the middle
 	sceneEnd       = "end"        // ended in the usual way
+	sceneGate      = "gate"       // with a gate that leads to servers of ours
 )
 
 // Probe is one attempt, or a control.
@@ -47,6 +48,8 @@ type Probe struct {
 	Needs     func(*Case) string
 	NeedsRoot bool // only root can do it without walls
 	MayLack   bool // the attack may say that a program is missing inside
+	OwnGate   bool // sceneGate: about bailey's gate, and of no meaning for another sandbox
+	NeedsGate bool // sceneGate: what is attacked is there only where there is a gate
 	// Weaker is a word in the sentence by which bailey run announces that a tier
 	// does not hold this wall; "" for walls that every tier holds.
 	Weaker string
@@ -91,7 +94,7 @@ func (p *Probe) limit() time.Duration {
 // Categories are the names of all categories, in the order of the report.
 func Categories() []string {
 	return []string{"files", "aliases", "names", "git", "processes", "env", "fds", "terminal", "mounts", "kernel", "ipc",
-		"resources", "network", "sockets", "lifecycle", "second-run", "leftovers", "controls"}
+		"resources", "network", "gate", "rules", "sockets", "lifecycle", "second-run", "leftovers", "controls"}
 }
 
 // All are all probes, by category.
@@ -99,7 +102,7 @@ func All() []Probe {
 	var all []Probe
 	for _, list := range [...]func() []Probe{
 		filesProbes, aliasProbes, nameProbes, gitProbes, processProbes, envProbes, fdProbes, terminalProbes, mountProbes, kernelProbes, ipcProbes,
-		resourceProbes, networkProbes, socketProbes, lifecycleProbes, secondProbes, leftoverProbes, controlProbes,
+		resourceProbes, networkProbes, gateProbes, ruleProbes, socketProbes, lifecycleProbes, secondProbes, leftoverProbes, controlProbes, gateControls,
 	} {
 		all = append(all, list()...)
 	}

@@ -159,13 +159,13 @@ func controlProbes() []Probe {
 			return err
 		}),
 		p("signals", "signal the own children", "signals within the box must pass", func(*Inside) error {
-			c := exec.Command("/bin/sh", "-c", "sleep 30")
-			c.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+			c := exec.Command("/bin/sh", "-c", "exec sleep 30")
 			if err := c.Start(); err != nil {
 				return err
 			}
-			defer func() { endGroup(c.Process.Pid) }()
 			if err := unix.Kill(c.Process.Pid, unix.SIGTERM); err != nil {
+				c.Process.Kill()
+				c.Wait()
 				return err
 			}
 			err := c.Wait()

@@ -13,8 +13,10 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/bailey-run/bailey/internal/nouserns"
+	"github.com/bailey-run/bailey/internal/trust"
 )
 
 func TestMain(m *testing.M) {
@@ -128,23 +130,36 @@ func TestBailey(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Run("full", func(t *testing.T) {
-		holdsAll(t, program, func(w World) []string { return []string{program, "prove-run", w.Home, "--quiet", "--"} }, false)
+		holdsAll(t, program, nil, nil, false)
 	})
 	t.Run("landlock", func(t *testing.T) {
-		holdsAll(t, program, func(w World) []string {
-			return []string{self, "test-nouserns", program, "prove-run", w.Home, "--quiet", "--min-tier=landlock", "--"}
-		}, true)
+		holdsAll(t, program, []string{self, "test-nouserns"}, []string{"--min-tier=landlock"}, true)
 	})
 	t.Run("read-only", func(t *testing.T) {
-		holdsAll(t, program, func(w World) []string {
-			return []string{program, "prove-run", w.Home, "--quiet", "--mode=read-only", "--"}
-		}, false)
+		holdsAll(t, program, nil, []string{"--mode=read-only"}, false)
 	})
 }
 
-func holdsAll(t *testing.T, program string, command func(World) []string, weaker bool) {
+func holdsAll(t *testing.T, program string, before, flags []string, weaker bool) {
 	readOnly := strings.HasSuffix(t.Name(), "read-only")
-	results, err := Run(t.Context(), Options{Probes: All(), Self: program, Scratch: []string{"/var/tmp"}, Command: command, ReadOnly: readOnly})
+	command := func(w World, more ...string) []string {
+		return slices.Concat(before, []string{program, "prove-run", w.Home, "--quiet"}, flags, more, []string{"--"})
+	}
+	gate := func(w World, g Grants) ([]string, string, error) {
+		file := filepath.Join(w.WS, ".bailey/local.toml")
+		store, err := trust.Open(filepath.Join(w.Home, ".local/state/bailey"))
+		if err == nil {
+			err = os.MkdirAll(filepath.Dir(file), 0o755)
+		}
+		if err == nil {
+			err = os.WriteFile(file, []byte(g.Policy), 0o644)
+		}
+		if err == nil {
+			err = store.Add(file, []byte(g.Policy), time.Now())
+		}
+		return command(w, append(g.Flags, "--log="+g.Logs+"/log.jsonl")...), "", err
+	}
+	results, err := Run(t.Context(), Options{Probes: All(), Self: program, Scratch: []string{"/var/tmp"}, Command: func(w World) []string { return command(w) }, Gate: gate, ReadOnly: readOnly})
 	if err != nil {
 		t.Fatal(err)
 	}

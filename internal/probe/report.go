@@ -59,15 +59,17 @@ func (p *Proof) Fails(r *Result) bool {
 }
 
 // Holds says whether the proof holds: something was tried, and nothing fails.
-func (p *Proof) Holds() bool {
-	tried := false
-	for i := range p.Results {
-		if p.Fails(&p.Results[i]) {
-			return false
-		}
-		tried = tried || p.Results[i].Status != Cannot
-	}
-	return tried
+func (p *Proof) Holds() bool { return p.Tried() && !p.Failed() }
+
+// Failed says whether a result makes the proof fail.
+func (p *Proof) Failed() bool {
+	return slices.ContainsFunc(p.Results, func(r Result) bool { return p.Fails(&r) })
+}
+
+// Tried says whether any probe came to its attempt. Controls do not count: that
+// ordinary work is possible proves no wall.
+func (p *Proof) Tried() bool {
+	return slices.ContainsFunc(p.Results, func(r Result) bool { return !r.Probe.Control && r.Status != Cannot })
 }
 
 // Count is how many results have a status.
@@ -111,7 +113,11 @@ func (p *Proof) Summary() string {
 	}
 	add(Unknown, false)
 	add(Cannot, false)
-	s := fmt.Sprintf("%d probes: %s; ", probes, strings.Join(parts, ", "))
+	noun := "probes"
+	if probes == 1 {
+		noun = "probe"
+	}
+	s := fmt.Sprintf("%d %s: %s; ", probes, noun, strings.Join(parts, ", "))
 	if ok := p.Count(OK); ok == controls {
 		s += fmt.Sprintf("%d controls ok", controls)
 	} else {

@@ -47,6 +47,9 @@ func TestHolds(t *testing.T) {
 	if (&Proof{}).Holds() || (&Proof{Results: []Result{{Status: Cannot}}}).Holds() {
 		t.Error("nothing was tried")
 	}
+	if (&Proof{Results: []Result{{Status: Cannot}, {Probe: Probe{Control: true}, Status: OK}}}).Holds() {
+		t.Error("only a control was tried")
+	}
 	// What the tier announces counts, unless it is accepted.
 	p = proof()
 	p.Weaker = []string{"the memory of a is open"}

@@ -19,7 +19,8 @@ type SelectError struct {
 func (e *SelectError) Error() string { return "unknown probe or category " + fmt.Sprintf("%q", e.Word) }
 
 // Select chooses probes by ids, categories and globs over ids. With only, those and
-// the controls; nothing in skip is taken.
+// the controls; nothing in skip is taken. Controls alone are no selection: they
+// prove nothing about walls.
 func Select(all []Probe, only, skip []string, nearest func(string, []string) string) ([]Probe, error) {
 	for _, word := range slices.Concat(only, skip) {
 		if !slices.ContainsFunc(all, func(p Probe) bool { return matches(word, &p) }) {
@@ -40,7 +41,7 @@ func Select(all []Probe, only, skip []string, nearest func(string, []string) str
 		if in(skip) || len(only) > 0 && !p.Control && !in(only) {
 			continue
 		}
-		any = any || !p.Control || in(only)
+		any = any || !p.Control
 		out = append(out, *p)
 	}
 	if !any {

@@ -18,6 +18,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // stage is one scenario under way.
@@ -52,7 +54,8 @@ type box struct {
 	in      io.WriteCloser
 	reports chan *Report
 	done    chan struct{} // closed when its output has ended
-	exited  chan struct{} // closed when the launcher has ended
+	exited  chan struct{} // closed when the launcher has ended; it is waited for in end
+	over    bool          // end was called
 	screen  *screen       // of a terminal
 
 	mu   sync.Mutex
@@ -68,6 +71,9 @@ func (s *stage) start(word string) (*box, error) {
 	var argv []string
 	if s.o.Command != nil {
 		argv = s.o.Command(s.host.World)
+	}
+	if s.host.command != nil {
+		argv = slices.Clone(s.host.command)
 	}
 	if word == "" {
 		word = "-"
@@ -111,7 +117,7 @@ func (s *stage) start(word string) (*box, error) {
 	if err := c.Start(); err != nil {
 		return nil, &StartError{What: "the sandbox does not start: " + err.Error()}
 	}
-	go func() { c.Wait(); close(b.exited) }()
+	go b.watch()
 	go b.listen(out)
 	go func() {
 		buf := make([]byte, 4096)
@@ -165,8 +171,20 @@ func (b *box) words() string {
 	return strings.ToValidUTF8(string(bytes.TrimSpace(b.said)), "?")
 }
 
+// watch says when the launcher has ended, and leaves it a zombie: until end has
+// signalled its group, nobody else may get its number.
+func (b *box) watch() {
+	for unix.Waitid(unix.P_PID, b.cmd.Process.Pid, nil, unix.WEXITED|unix.WNOWAIT, nil) == unix.EINTR {
+	}
+	close(b.exited)
+}
+
 // end ends a box and all that is in its process group, and says how it ended.
 func (b *box) end(patience time.Duration) string {
+	if b.over {
+		return b.cmd.ProcessState.String()
+	}
+	b.over = true
 	if b.in != nil {
 		b.in.Close()
 	}
@@ -176,6 +194,7 @@ func (b *box) end(patience time.Duration) string {
 	}
 	endGroup(b.cmd.Process.Pid) // what is left of its group
 	<-b.exited
+	b.cmd.Wait() // how it ended is in ProcessState
 	select {
 	case <-b.done:
 	case <-time.After(100 * time.Millisecond): // something that lives on has its output

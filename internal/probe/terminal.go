@@ -84,8 +84,7 @@ func (b *box) terminal(h *host) error {
 		w.Close()
 	}()
 	go func() {
-		c.Wait()
-		close(b.exited)
+		b.watch()
 		time.Sleep(50 * time.Millisecond) // the rest of the output
 		w.Close()
 	}()

@@ -30,6 +30,9 @@ type host struct {
 	stdin   *os.File      // its standard input; nil for the requests
 	screen  *screen       // its terminal
 
+	access    access   // sceneGate: how servers of ours are reached
+	site      *site    // sceneGate: these servers
+	command   []string // sceneGate: the sandbox, when it is bailey's
 	secretEnv []string // variables with secrets, in the sandbox's environment
 	noKeys    string   // why there is no session keyring
 	victims   []*victim
@@ -191,6 +194,7 @@ func (h *host) close() {
 	for _, l := range h.listeners {
 		l.close()
 	}
+	h.site.close()
 	for _, f := range append(h.extra, h.held...) {
 		f.Close()
 	}
