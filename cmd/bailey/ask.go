@@ -29,7 +29,7 @@ func (a *asker) Ask(ctx context.Context, q bailey.Question) bailey.Answer {
 		}
 	})
 	if a.tty == nil {
-		return bailey.Answer{Rule: "nobody to ask"}
+		return bailey.Answer{Rule: "nobody to ask: no terminal, or the command reads from it"}
 	}
 	return a.tty.Ask(ctx, q)
 }

@@ -4,9 +4,11 @@ package main
 
 import (
 	"errors"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -295,5 +297,46 @@ func TestTrustAsks(t *testing.T) {
 		s.typed(answer)
 		s.expect("\n" + want + " ")
 		s.ended()
+	}
+}
+
+// TestAsksOnTerminal: what is typed answers the question, and is not the command's
+// whose output is shown on the same terminal.
+func TestAsksOnTerminal(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			c.Write([]byte("reached\n"))
+			c.Close()
+		}
+	}()
+	port := strconv.Itoa(l.Addr().(*net.TCPAddr).Port)
+	policy := filepath.Join(t.TempDir(), "p.toml")
+	text := "[network]\ndefault = \"ask\"\n[network.hosts]\n\"a.test\" = \"127.0.0.1\"\n\"b.test\" = \"127.0.0.1\"\n"
+	if err := os.WriteFile(policy, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	try := "for h in a a b; do { exec 3<>/dev/tcp/$h.test/" + port + " && read -r line <&3 && echo $h $line; } || echo $h refused; done; test -t 1 && echo terminal"
+	s := onTerminal(t, "exec bailey run -q --config "+policy+" -- bash -c '"+try+"' </dev/null")
+	s.expect("wants to connect to a.test port " + port)
+	s.expect("ne[v]er in this session: ")
+	s.typed("s\n")
+	s.expect("wants to connect to b.test port " + port)
+	s.expect("ne[v]er in this session: ")
+	s.typed("n\n")
+	s.expect("b refused")
+	s.expect("terminal")
+	s.ended()
+	// What the command says comes when it comes, questions between its lines.
+	if all := s.shown(); strings.Count(all, "a reached") != 2 || strings.Count(all, "to a.test port") != 1 {
+		t.Errorf("the terminal shows %q", all)
 	}
 }

@@ -162,9 +162,9 @@ func (t *Terminal) Ask(ctx context.Context, q Question) Answer {
 	}
 	defer t.listen(nil)
 	for {
-		fmt.Fprintf(t.out, "bailey: %s wants to connect to %s port %d%s\nbailey: allow? [y]es once, for the [s]ession, for the [p]roject; [n]o, ne[v]er in this session: ", who, q.Host, q.Port, proto)
 		lines := make(chan string, 1)
-		t.listen(lines)
+		t.listen(lines) // before it is shown: an answer may come at once
+		fmt.Fprintf(t.out, "bailey: %s wants to connect to %s port %d%s\nbailey: allow? [y]es once, for the [s]ession, for the [p]roject; [n]o, ne[v]er in this session: ", who, q.Host, q.Port, proto)
 		select {
 		case <-ctx.Done():
 			fmt.Fprintln(t.out, "\nbailey: no answer: denied")

@@ -28,7 +28,7 @@ func (c *conn) answer(res *http.Response) error {
 		if !ok {
 			return errors.New("the server upgraded, and the connection cannot be used")
 		}
-		res.Body = &frames{ReadWriteCloser: both, in: c.secrets.Masker().Reader(both), c: c, e: exchangeOf(res.Request), out: framing{data: c.secrets.Scanner(), control: c.secrets.Scanner()}}
+		res.Body = &frames{ReadWriteCloser: both, in: c.secrets.Masker().Reader(both), c: c, e: exchangeOf(res.Request), out: framing{data: c.secrets.BodyScanner(), control: c.secrets.Scanner()}}
 		return nil
 	}
 	if res.Body == nil || res.Body == http.NoBody {

@@ -111,7 +111,7 @@ func (c *conn) guardBody(r *http.Request, e *exchange) error {
 	default:
 		return c.note(e, &leakError{where: "a body with a content encoding that cannot be looked into", hint: "this session has secrets: send the body as it is, or with gzip"})
 	}
-	r.Body = &guarded{body: r.Body, scan: c.secrets.Scanner(), c: c, r: r, e: e}
+	r.Body = &guarded{body: r.Body, scan: c.secrets.BodyScanner(), c: c, r: r, e: e}
 	return nil
 }
 
@@ -181,7 +181,7 @@ func (c *conn) unpack(r *http.Request, e *exchange, coding string) error {
 	if err != nil {
 		return cannot("is damaged")
 	}
-	scan := c.secrets.Scanner()
+	scan := c.secrets.BodyScanner()
 	buf := c.buffers.Get()
 	defer c.buffers.Put(buf)
 	for total := 0; ; {

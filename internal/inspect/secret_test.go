@@ -398,3 +398,53 @@ func newFuzzSet(t testing.TB) *secret.Set {
 	t.Cleanup(s.Close)
 	return s
 }
+
+// TestBodyPass: where the policy says so the placeholder stands in bodies as it is,
+// and nothing else does.
+func TestBodyPass(t *testing.T) {
+	specs := someSecrets()
+	for i := range specs {
+		specs[i].Env = specs[i].Name
+	}
+	eachProtocol(t, func(t *testing.T, h2, server1 bool) {
+		for _, pass := range []bool{false, true} {
+			specs[0].Body = map[bool]string{true: "pass"}[pass]
+			w := newWorld(t, setup{h1: server1, secrets: specs, env: someEnv()}, echo)
+			inside, _ := w.inspector.secrets.Inside()
+			c := w.client(h2)
+			var packed bytes.Buffer
+			z := gzip.NewWriter(&packed)
+			io.WriteString(z, "conversation: "+inside["T"])
+			z.Close()
+			send := func(body, coding, header string) (int, string) {
+				r := request(t, "POST", w.url("/"), strings.NewReader(body))
+				r.Header.Set("Authorization", "Bearer "+inside["T"])
+				if coding != "" {
+					r.Header.Set("Content-Encoding", coding)
+				}
+				if header != "" {
+					r.Header.Set("X-Note", header)
+				}
+				status, text, _ := get(t, c, r)
+				return status, text
+			}
+			want := map[bool]int{true: 200, false: 403}[pass]
+			if status, text := send("conversation: "+inside["T"], "", ""); status != want || pass && !strings.Contains(text, "body=conversation: "+inside["T"]) {
+				t.Errorf("pass %v: %d %s", pass, status, text)
+			}
+			if status, _ := send(packed.String(), "gzip", ""); status != want {
+				t.Errorf("pass %v, gzip: %d", pass, status)
+			}
+			for what, bad := range map[string][2]string{
+				"the value":           {"x " + someEnv()["T"], ""},
+				"the value in base64": {base64.StdEncoding.EncodeToString([]byte(someEnv()["T"])), ""},
+				"another placeholder": {inside["E"], ""},
+				"in a header":         {"", inside["T"]},
+			} {
+				if status, text := send(bad[0], "", bad[1]); status != 403 {
+					t.Errorf("pass %v, %s: %d %s", pass, what, status, text)
+				}
+			}
+		}
+	})
+}

@@ -82,7 +82,7 @@ func (c *compiler) network() error {
 	}
 	for name, v := range c.p.Secrets {
 		s := v.V
-		n.Secrets = append(n.Secrets, NetSecret{Name: name, Source: s.Source, Cache: s.Cache, Hosts: s.Hosts, Header: s.Header, Format: s.Format, Query: s.Query, Basic: s.Basic, Env: s.Env, File: s.File, From: v.From})
+		n.Secrets = append(n.Secrets, NetSecret{Name: name, Source: s.Source, Cache: s.Cache, Hosts: s.Hosts, Header: s.Header, Format: s.Format, Query: s.Query, Basic: s.Basic, Env: s.Env, File: s.File, Body: s.Body, From: v.From})
 	}
 	slices.SortFunc(n.Secrets, func(a, b NetSecret) int { return strings.Compare(a.Name, b.Name) })
 	c.pl.Network = n

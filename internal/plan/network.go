@@ -85,5 +85,6 @@ type NetSecret struct {
 	Basic  string        `json:"basic,omitempty"`  // user name for basic authentication
 	Env    string        `json:"env,omitempty"`    // the variable inside that holds the placeholder
 	File   string        `json:"file,omitempty"`   // the file inside that holds it
+	Body   string        `json:"body,omitempty"`   // "pass": the placeholder may stand in bodies
 	From   policy.Source `json:"from"`
 }

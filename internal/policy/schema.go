@@ -118,6 +118,7 @@ func (k *key) schema() object {
 			fields[f] = text(textPattern)
 		}
 		host := text(`^[^\s#:]+$`)
+		fields["body"] = object{"enum": []string{"block", "pass"}}
 		fields["hosts"] = object{"anyOf": []object{host, {"type": "array", "minItems": 1, "items": host}}}
 		return object{"type": "object", "propertyNames": object{"pattern": `^[A-Za-z0-9_-]{1,64}$`},
 			"additionalProperties": object{"type": "object", "additionalProperties": false, "required": []string{"source", "hosts"}, "properties": fields}}

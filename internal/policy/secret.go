@@ -19,11 +19,12 @@ type Secret struct {
 	Basic  string   `json:"basic,omitempty"`
 	Env    string   `json:"env,omitempty"`
 	File   string   `json:"file,omitempty"`
+	Body   string   `json:"body,omitempty"` // "block", as without it; "pass" lets the placeholder, not the value, stand in bodies
 }
 
 // secretFields are the keys of a secret, in the order of the printed policy.
 func secretFields() []string {
-	return []string{"source", "cache", "hosts", "header", "format", "query", "basic", "env", "file"}
+	return []string{"source", "cache", "hosts", "header", "format", "query", "basic", "env", "file", "body"}
 }
 
 // set stores one field.
@@ -88,6 +89,11 @@ func (s *Secret) set(field, text string) (problem, hint string) {
 			return problem, hint
 		}
 		s.File = text
+	case "body":
+		if text != "block" && text != "pass" {
+			return strconv.Quote(text) + " is neither block nor pass", "pass lets the placeholder, which is worth nothing, stand in bodies; the value never"
+		}
+		s.Body = text
 	}
 	return "", ""
 }

@@ -42,6 +42,7 @@ type Set struct {
 	entries []*entry
 
 	leaks  atomic.Pointer[watch] // placeholders and values
+	bodies atomic.Pointer[watch] // the same without the placeholders that may stand in bodies
 	echoes atomic.Pointer[watch] // values, also those that were rotated away
 }
 
@@ -204,7 +205,7 @@ func (e *entry) read(ctx context.Context) (changed bool, err error) {
 
 // compile makes the machines anew. The caller holds s.mu.
 func (s *Set) compile() {
-	var leaks, echoes []pattern
+	var leaks, bodies, echoes []pattern
 	var names []string
 	for i, e := range s.entries {
 		names = append(names, e.spec.Name)
@@ -213,20 +214,31 @@ func (s *Set) compile() {
 		e.mu.Unlock()
 		for _, f := range forms([]byte(e.placeholder), []byte(e.placeholder)) {
 			leaks = append(leaks, pattern{f.text, nil, i})
+			if e.spec.Body != "pass" {
+				bodies = append(bodies, pattern{f.text, nil, i})
+			}
 		}
 		for _, v := range values {
 			for _, f := range forms(v.Reveal(), fit(e.placeholder, v.Len())) {
 				leaks = append(leaks, pattern{f.text, nil, i})
+				bodies = append(bodies, pattern{f.text, nil, i})
 				echoes = append(echoes, pattern{f.text, f.mask, i})
 			}
 		}
 	}
 	if len(names) == 0 {
 		s.leaks.Store(nil)
+		s.bodies.Store(nil)
 		s.echoes.Store(nil)
 		return
 	}
-	s.leaks.Store(newWatch(leaks, names))
+	if len(bodies) == len(leaks) {
+		s.leaks.Store(newWatch(leaks, names))
+		s.bodies.Store(s.leaks.Load())
+	} else {
+		s.leaks.Store(newWatch(leaks, names))
+		s.bodies.Store(newWatch(bodies, names))
+	}
 	s.echoes.Store(newWatch(echoes, names))
 }
 
@@ -244,6 +256,14 @@ func (s *Set) Scanner() *Scanner {
 		return &Scanner{}
 	}
 	return &Scanner{w: s.leaks.Load()}
+}
+
+// BodyScanner returns a scanner for one body or message out of the box.
+func (s *Set) BodyScanner() *Scanner {
+	if s == nil {
+		return &Scanner{}
+	}
+	return &Scanner{w: s.bodies.Load()}
 }
 
 // Masker returns a masker for one stream into the box.
@@ -344,5 +364,6 @@ func (s *Set) Close() {
 	}
 	s.entries = nil
 	s.leaks.Store(nil)
+	s.bodies.Store(nil)
 	s.echoes.Store(nil)
 }
