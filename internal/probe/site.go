@@ -71,7 +71,7 @@ func (r *run) access() access {
 func (a access) lacks(p *Probe) string {
 	switch {
 	case a == accessPrefix && (p.OwnGate || p.NeedsGate):
-		return "not applicable: it is about the gate of bailey, and this sandbox has none"
+		return notApplicable + "it is about the gate of bailey, and this sandbox has none"
 	case a == accessDirect && p.NeedsGate:
 		return "without a gate there is nothing to attack"
 	}
@@ -173,6 +173,7 @@ func (h *host) grants() Grants {
 	flags = append(flags, "--localhost="+s.local)
 	resolver := "127.0.0.1:" + s.names
 	return Grants{Flags: flags, Resolver: resolver, Logs: s.dir, Policy: fmt.Sprintf(`[network]
+default = "deny"
 resolver = %q
 upstream = "none"
 
