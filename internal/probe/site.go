@@ -134,9 +134,10 @@ func (c *Case) website() error {
 			return fmt.Errorf("plant servers: %w", err)
 		}
 		c.site = s
+		// The caller's own proxy is no part of this: a sandbox that has one names it.
 		c.Env = slices.DeleteFunc(c.Env, func(kv string) bool {
 			name, _, _ := strings.Cut(kv, "=")
-			return strings.HasSuffix(strings.ToLower(name), "_proxy") && c.access != accessPrefix || name == "SSL_CERT_FILE" || name == "SSL_CERT_DIR"
+			return strings.HasSuffix(strings.ToLower(name), "_proxy") || name == "SSL_CERT_FILE" || name == "SSL_CERT_DIR"
 		})
 		if c.access != accessPrefix {
 			c.secretEnv = append(c.secretEnv, "SSL_CERT_FILE="+filepath.Join(s.dir, "ca.pem"))
