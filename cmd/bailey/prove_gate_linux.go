@@ -67,6 +67,8 @@ func (s *subject) gate(self string, w probe.World, g probe.Grants) (command []st
 		return nil, "the policy grants no network, whatever is added to it", nil
 	case p.Network.Resolver != g.Resolver:
 		return nil, "the policy fixes another name server, " + p.Network.Resolver, nil
+	case len(p.Network.Upstream) > 0 && string(p.Network.Upstream) != "null":
+		return nil, "the policy fixes a proxy that connections go through", nil
 	}
 	return slices.Concat([]string{self, verbRun, w.Home, "--quiet", "--log=" + filepath.Join(g.Logs, "log.jsonl"), "--net-log=" + filepath.Join(g.Logs, "net.jsonl")}, flags, []string{"--"}), "", nil
 }

@@ -80,6 +80,7 @@ func (a *app) prove(o *proveOptions, prefix []string) error {
 	case len(prefix) > 0:
 		p.Target = printable(strings.Join(prefix, " "))
 		opts.Command = func(w probe.World) []string { return fill(prefix, w) }
+		opts.Probes = probe.ForOthers(selected)
 	default:
 		if s, err = a.subject(o); err != nil {
 			return err

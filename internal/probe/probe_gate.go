@@ -505,7 +505,7 @@ func proxyProbes() []Probe {
 		connect("host-loopback", "ask the proxy for the host's loopback by name", siteHost),
 		connect("user", "ask the proxy for a host behind a user name", siteAllowed+"@127.0.0.1"),
 		p("get", "ask the proxy for a page of another host", "plain", func(in *Inside) string {
-			return "GET http://" + siteOther + ":" + in.Args["plain"] + "/" + in.Nonce + " HTTP/1.1\r\nHost: " + siteOther + "\r\n\r\n"
+			return "GET http://" + in.at(siteOther, "plain") + "/" + in.Nonce + " HTTP/1.1\r\nHost: " + in.at(siteOther, "plain") + "\r\n\r\n"
 		}, nil),
 		p("get-host", "ask the proxy for a page of an allowed host in the name of another", "plain", func(in *Inside) string {
 			return "GET http://" + siteAllowed + ":" + in.Args["plain"] + "/" + in.Nonce + " HTTP/1.1\r\nHost: " + in.at(siteOther, "plain") + "\r\n\r\n"
@@ -513,7 +513,7 @@ func proxyProbes() []Probe {
 		p("second", "ask the proxy for a page of another host in the second request", "plain", func(in *Inside) string {
 			return "GET http://" + siteAllowed + ":" + in.Args["plain"] + "/ HTTP/1.1\r\nHost: " + siteAllowed + ":" + in.Args["plain"] + "\r\n\r\n"
 		}, func(in *Inside) string {
-			return "GET http://" + siteOther + ":" + in.Args["plain"] + "/" + in.Nonce + " HTTP/1.1\r\nHost: " + siteOther + "\r\n\r\n"
+			return "GET http://" + in.at(siteOther, "plain") + "/" + in.Nonce + " HTTP/1.1\r\nHost: " + in.at(siteOther, "plain") + "\r\n\r\n"
 		}),
 		p("tunnel-host", "name another host inside a tunnel to an allowed one", "plain", func(in *Inside) string {
 			to := siteAllowed + ":" + in.Args["plain"]

@@ -13,10 +13,8 @@ import (
 	"sync"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/bailey-run/bailey/internal/nouserns"
-	"github.com/bailey-run/bailey/internal/trust"
 )
 
 func TestMain(m *testing.M) {
@@ -145,21 +143,9 @@ func holdsAll(t *testing.T, program string, before, flags []string, weaker bool)
 	command := func(w World, more ...string) []string {
 		return slices.Concat(before, []string{program, "prove-run", w.Home, "--quiet"}, flags, more, []string{"--"})
 	}
-	gate := func(w World, g Grants) ([]string, string, error) {
-		file := filepath.Join(w.WS, ".bailey/local.toml")
-		store, err := trust.Open(filepath.Join(w.Home, ".local/state/bailey"))
-		if err == nil {
-			err = os.MkdirAll(filepath.Dir(file), 0o755)
-		}
-		if err == nil {
-			err = os.WriteFile(file, []byte(g.Policy), 0o644)
-		}
-		if err == nil {
-			err = store.Add(file, []byte(g.Policy), time.Now())
-		}
-		return command(w, append(g.Flags, "--log="+g.Logs+"/log.jsonl")...), "", err
-	}
-	results, err := Run(t.Context(), Options{Probes: All(), Self: program, Scratch: []string{"/var/tmp"}, Command: func(w World) []string { return command(w) }, Gate: gate, ReadOnly: readOnly})
+	o := gateOptions(program, command, nil)
+	o.Probes, o.ReadOnly = All(), readOnly
+	results, err := Run(t.Context(), o)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -62,9 +62,12 @@ func (in *Inside) reach(name, port string) (net.Conn, error) {
 		if err != nil {
 			return nil, err
 		}
+		if in.Args["access"] == string(accessPrefix) { // by its address: no name server but ours is asked
+			name = "127.0.0.1"
+		}
 		return c, in.tunnel(c, name+":"+port)
 	}
-	if in.Args["access"] == string(accessPrefix) { // no name server is asked that is not ours
+	if in.Args["access"] == string(accessPrefix) {
 		return in.timed(d.Dial("tcp", "127.0.0.1:"+port))
 	}
 	addr, err := in.address(name)

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -30,6 +31,9 @@ type Proof struct {
 	Results []Result
 	Took    time.Duration
 }
+
+// notApplicable begins the reason of a probe that makes no sense for a sandbox.
+const notApplicable = "not applicable: "
 
 // Docs is where the categories are explained.
 const Docs = "docs/prove.md"
@@ -193,14 +197,22 @@ func (p *Proof) WriteText(w io.Writer, verbose bool, printable func(string) stri
 	show("FAILED", func(r *Result) bool { return p.Fails(r) })
 	show("escaped, and not counted", func(r *Result) bool { return r.Status == Escaped && !p.Fails(r) })
 	missing := false
+	same := map[[2]string]int{} // those of a category that do not apply, by the reason
 	for i := range p.Results {
 		if r := &p.Results[i]; r.Status == Cannot {
 			if !missing {
 				b.WriteString("cannot be shown here\n")
 				missing = true
 			}
+			if strings.HasPrefix(r.Reason, notApplicable) {
+				same[[2]string{r.Probe.Category(), r.Reason}]++
+				continue
+			}
 			line(2, r.Probe.ID, r.Reason)
 		}
+	}
+	for _, key := range slices.SortedFunc(maps.Keys(same), func(a, b [2]string) int { return strings.Compare(a[0]+a[1], b[0]+b[1]) }) {
+		line(2, key[0]+", "+strconv.Itoa(same[key])+" of them", key[1])
 	}
 	if missing {
 		b.WriteByte('\n')

@@ -57,3 +57,9 @@ func matches(word string, p *Probe) bool {
 	ok, err := path.Match(word, p.ID)
 	return err == nil && ok && strings.ContainsAny(word, "*?[")
 }
+
+// ForOthers are the probes that are run against another sandbox: without the controls
+// of bailey's gate. Its probes stay, and are reported as not applicable.
+func ForOthers(probes []Probe) []Probe {
+	return slices.DeleteFunc(slices.Clone(probes), func(p Probe) bool { return p.Control && p.OwnGate })
+}

@@ -71,7 +71,7 @@ func (r *run) access() access {
 func (a access) lacks(p *Probe) string {
 	switch {
 	case a == accessPrefix && (p.OwnGate || p.NeedsGate):
-		return "not applicable: it is about the gate of bailey, and this sandbox has none"
+		return notApplicable + "it is about the gate of bailey, and this sandbox has none"
 	case a == accessDirect && p.NeedsGate:
 		return "without a gate there is nothing to attack"
 	}
@@ -134,9 +134,10 @@ func (c *Case) website() error {
 			return fmt.Errorf("plant servers: %w", err)
 		}
 		c.site = s
+		// The caller's own proxy is no part of this: a sandbox that has one names it.
 		c.Env = slices.DeleteFunc(c.Env, func(kv string) bool {
 			name, _, _ := strings.Cut(kv, "=")
-			return strings.HasSuffix(strings.ToLower(name), "_proxy") && c.access != accessPrefix || name == "SSL_CERT_FILE" || name == "SSL_CERT_DIR"
+			return strings.HasSuffix(strings.ToLower(name), "_proxy") || name == "SSL_CERT_FILE" || name == "SSL_CERT_DIR"
 		})
 		if c.access != accessPrefix {
 			c.secretEnv = append(c.secretEnv, "SSL_CERT_FILE="+filepath.Join(s.dir, "ca.pem"))
@@ -173,6 +174,7 @@ func (h *host) grants() Grants {
 	flags = append(flags, "--localhost="+s.local)
 	resolver := "127.0.0.1:" + s.names
 	return Grants{Flags: flags, Resolver: resolver, Logs: s.dir, Policy: fmt.Sprintf(`[network]
+default = "deny"
 resolver = %q
 upstream = "none"
 

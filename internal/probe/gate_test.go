@@ -1,0 +1,131 @@
+//go:build linux
+
+package probe
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/bailey-run/bailey/internal/trust"
+)
+
+// gateOptions are for a box of bailey's with a gate, whose grants are changed.
+func gateOptions(program string, command func(w World, more ...string) []string, change func(*Grants)) Options {
+	o := Options{Self: program, Scratch: []string{"/var/tmp"}, Command: func(w World) []string { return command(w) }}
+	o.Gate = func(w World, g Grants) ([]string, string, error) {
+		if change != nil {
+			change(&g)
+		}
+		file := filepath.Join(w.WS, ".bailey/local.toml")
+		store, err := trust.Open(filepath.Join(w.Home, ".local/state/bailey"))
+		if err == nil {
+			err = os.MkdirAll(filepath.Dir(file), 0o755)
+		}
+		if err == nil {
+			err = os.WriteFile(file, []byte(g.Policy), 0o644)
+		}
+		if err == nil {
+			err = store.Add(file, []byte(g.Policy), time.Now())
+		}
+		return command(w, append(g.Flags, "--log="+g.Logs+"/log.jsonl", "--net-log="+g.Logs+"/net.jsonl")...), "", err
+	}
+	return o
+}
+
+// A gate that grants more than it should is found out by the probes about that, and
+// the others hold.
+func TestGateThatGrants(t *testing.T) {
+	program := baileyProgram(t)
+	command := func(w World, more ...string) []string {
+		return slices.Concat([]string{program, "prove-run", w.Home, "--quiet"}, more, []string{"--"})
+	}
+	o := gateOptions(program, command, func(g *Grants) {
+		_, ports, _ := strings.Cut(g.Flags[0], ":") // of the allowed host
+		plain, _, _ := strings.Cut(ports, ",")
+		g.Flags = append(g.Flags, "--allow-net="+siteOther+":"+plain, "--resolve="+siteOther+"=127.0.0.1", "--allow-net="+siteRead+":"+strings.TrimPrefix(ports, plain+",")+" methods=POST paths=/ok/**")
+	})
+	var err error
+	if o.Probes, err = Select(All(), []string{"gate.unnamed-host", "gate.inspected-method", "gate.h2-method", "gate.proxy-get", "rules.fetch", "gate.host-other", "gate.dns-label", "gate.secret-body"}, []string{"controls"}, nil); err != nil {
+		t.Fatal(err)
+	}
+	results, err := Run(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]Status{"gate.unnamed-host": Escaped, "gate.inspected-method": Escaped, "gate.h2-method": Escaped, "gate.proxy-get": Escaped, "rules.fetch": Escaped,
+		"gate.host-other": Held, "gate.dns-label": Held, "gate.secret-body": Held}
+	for _, r := range results {
+		if r.Status != want[r.Probe.ID] {
+			t.Errorf("%s: %s: %s; want %s", r.Probe.ID, r.Status, r.Reason, want[r.Probe.ID])
+		}
+	}
+}
+
+// Against another sandbox, what is about bailey's gate is not applicable, and that is
+// not green.
+func TestGateOfOthers(t *testing.T) {
+	results, err := fake(t, `exec "$@"`, "gate", "rules")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ran := 0
+	for _, r := range results {
+		switch {
+		case r.Probe.Scene != sceneGate:
+		case r.Probe.OwnGate:
+			if r.Status != Cannot || !strings.HasPrefix(r.Reason, notApplicable) {
+				t.Errorf("%s: %s: %s", r.Probe.ID, r.Status, r.Reason)
+			}
+		default:
+			ran++
+			if r.Status != Escaped {
+				t.Errorf("%s: %s: %s", r.Probe.ID, r.Status, r.Reason)
+			}
+		}
+	}
+	if ran == 0 {
+		t.Error("nothing ran")
+	}
+	for _, p := range ForOthers(All()) {
+		if p.Control && p.OwnGate {
+			t.Errorf("%s is a control for others", p.ID)
+		}
+	}
+}
+
+// A gate that looks at nothing lets every request through: none of these probes is
+// held by a mistake of its own.
+func TestGateThatDoesNotLook(t *testing.T) {
+	program := baileyProgram(t)
+	command := func(w World, more ...string) []string {
+		return slices.Concat([]string{program, "prove-run", w.Home, "--quiet"}, more, []string{"--"})
+	}
+	o := gateOptions(program, command, func(g *Grants) {
+		g.Flags = slices.DeleteFunc(g.Flags, func(f string) bool { return strings.HasPrefix(f, "--allow-net") })
+		g.Flags = append(g.Flags, "--allow-net=**."+siteDomain+":1-65535/tcp", "--resolve="+siteOther+"=127.0.0.1")
+		for _, kind := range []string{"loopback", "mapped", "compatible", "six", "zero", "mixed", "second", "alias"} {
+			g.Flags = append(g.Flags, "--resolve="+kind+"."+siteRebind+"=127.0.0.1")
+		}
+		g.Flags = append(g.Flags, "--resolve=loopback."+sitePrivate+"=127.0.0.1")
+		g.Policy, _, _ = strings.Cut(g.Policy, "[secrets")
+	})
+	var err error
+	only := []string{"gate.unnamed-host", "gate.other-port", "gate.sni-*", "gate.no-tls", "gate.ssl2", "gate.host-*", "gate.absolute-*", "gate.old*", "gate.second-request", "gate.pipelined", "gate.connect-inside",
+		"gate.smuggle-*", "gate.h2-*", "gate.http-secure-port", "gate.inspected-*", "gate.rebind-*", "gate.proxy-other", "gate.proxy-port", "gate.proxy-tunnel-*", "gate.proxy-socks-name", "rules.fetch"}
+	if o.Probes, err = Select(All(), only, []string{"controls"}, nil); err != nil {
+		t.Fatal(err)
+	}
+	results, err := Run(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range results {
+		if r.Status != Escaped {
+			t.Errorf("%s: %s: %s", r.Probe.ID, r.Status, r.Reason)
+		}
+	}
+}
