@@ -80,6 +80,8 @@ func (t *trial) untried(i int) string {
 		return "what a box writes there stays in a layer of its own: trying would leave a copy in it"
 	case d.Verdict == bailey.Ask:
 		return "a person would be asked"
+	case d.Op == "connect" && t.Tier == bailey.TierLandlock && t.plan.Network() != nil:
+		return "in tier landlock programs connect through the gate's proxy, which is not tried"
 	case d.Op == "env" && d.Absent && d.Verdict == bailey.Deny && os.Getenv(t.cases[i].Target[0]) == "":
 		return "the caller has no such variable, and setting it would change what bailey does"
 	}

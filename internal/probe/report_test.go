@@ -169,3 +169,15 @@ func TestDocs(t *testing.T) {
 		}
 	}
 }
+
+// A place in SARIF is a URI, whatever the file is called.
+func TestArtifact(t *testing.T) {
+	for path, want := range map[string]string{
+		"bailey.toml": "bailey.toml", "a b/bailey.toml": "a%20b/bailey.toml", "a:b": "./a:b",
+		"/home/ann/.config/bailey/config.toml": "file:///home/ann/.config/bailey/config.toml", "/x#y/100%": "file:///x%23y/100%25",
+	} {
+		if got := artifact(path); got != want {
+			t.Errorf("%s: %s, want %s", path, got, want)
+		}
+	}
+}

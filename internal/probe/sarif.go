@@ -5,6 +5,7 @@ package probe
 import (
 	"encoding/json"
 	"io"
+	"net/url"
 	"strconv"
 	"strings"
 )
@@ -88,7 +89,7 @@ func (p *Proof) WriteSARIF(w io.Writer) error {
 		var at sarifLocation
 		at.Physical.Artifact.URI = "bailey.toml"
 		if file, line, ok := cutLine(r.Rule.Where); ok && r.Rule.Granted {
-			at.Physical.Artifact.URI, at.Physical.Region = strings.TrimPrefix(file, p.Root+"/"), &sarifRegion{line}
+			at.Physical.Artifact.URI, at.Physical.Region = artifact(strings.TrimPrefix(file, p.Root+"/")), &sarifRegion{line}
 		}
 		res.Locations = []sarifLocation{at}
 		run.Results = append(run.Results, res)
@@ -99,6 +100,16 @@ func (p *Proof) WriteSARIF(w io.Writer) error {
 	}
 	_, err = w.Write(append(text, '\n'))
 	return err
+}
+
+// artifact is a path as the URI that SARIF wants: relative to the project, or a
+// file of this machine.
+func artifact(path string) string {
+	u := url.URL{Path: path}
+	if strings.HasPrefix(path, "/") {
+		u.Scheme = "file"
+	}
+	return u.String()
 }
 
 // cutLine splits FILE:LINE.
