@@ -89,7 +89,7 @@ func (b *bench) once(c *candidate) (time.Duration, error) {
 // compare prints medians in milliseconds, and each as a ratio of the first.
 func (b *bench) compare(title string, rounds int, list []candidate) error {
 	times := make([][]float64, len(list))
-	out := map[int]bool{} // of the race: it broke off
+	out := map[int]bool{}          // of the race: it broke off
 	for r := -2; r < rounds; r++ { // two rounds warm up
 		for i := range list {
 			if out[i] {
