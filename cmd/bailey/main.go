@@ -2,6 +2,8 @@
 package main
 
 import (
+	"io"
+	"log"
 	"os"
 	"strings"
 )
@@ -10,6 +12,9 @@ func main() { os.Exit(realMain(os.Args[1:])) }
 
 // realMain runs bailey with args and returns its exit code.
 func realMain(args []string) int {
+	// net/http has places where it prints what a server sent, a secret perhaps, and
+	// can be told not to in no other way.
+	log.SetOutput(io.Discard)
 	a := &app{in: os.Stdin, out: os.Stdout, err: os.Stderr}
 	if len(args) > 0 && strings.HasPrefix(args[0], "prove-") {
 		if code, is := hidden(a, args); is {
