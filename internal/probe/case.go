@@ -24,6 +24,7 @@ type Case struct {
 	Args  map[string]string // handed to the attack
 
 	judged  bool
+	over    bool // the sandbox is gone: nothing more arrives
 	reads   bool // what is attacked is a secret that would be read
 	watched []watched
 	victim  *victim

@@ -300,8 +300,14 @@ func (r *run) scene(ctx context.Context, scene string, at []int) error {
 	}
 	s := &stage{run: r, host: h, name: scene, cases: cases, indices: indices}
 	switch scene {
-	case sceneMain, sceneSlow, sceneGate:
+	case sceneMain, sceneSlow:
 		return s.oneByOne(ctx)
+	case sceneGate:
+		if err := s.oneByOne(ctx); err != nil {
+			return err
+		}
+		s.lookBack()
+		return nil
 	case sceneSecond:
 		return s.twice(ctx)
 	}

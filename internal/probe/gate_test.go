@@ -129,3 +129,17 @@ func TestGateThatDoesNotLook(t *testing.T) {
 		}
 	}
 }
+
+// A word that arrives after it was looked for is an escape all the same.
+func TestLookBack(t *testing.T) {
+	p := Probe{ID: "gate.x", Severity: Boundary, Scene: sceneGate, Judge: reached}
+	r := &run{results: []Result{{Probe: p, Status: Held}, {Probe: p, Status: Held}}}
+	h := &host{access: accessGate}
+	book := &listener{fd: -1}
+	late, never := &Case{host: h, Probe: p, Nonce: "nonce-1", hears: book}, &Case{host: h, Probe: p, Nonce: "nonce-2", hears: book}
+	book.note([]byte("GET /nonce-1"))
+	(&stage{run: r, host: h, cases: []*Case{late, never}, indices: []int{0, 1}}).lookBack()
+	if r.results[0].Status != Escaped || r.results[1].Status != Held {
+		t.Errorf("%s, %s", r.results[0].Status, r.results[1].Status)
+	}
+}

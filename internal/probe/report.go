@@ -220,7 +220,7 @@ func (p *Proof) WriteText(w io.Writer, verbose bool, printable func(string) stri
 	for _, category := range Categories() {
 		total, good := 0, 0
 		for i := range p.Results {
-			if r := &p.Results[i]; r.Probe.Category() == category {
+			if r := &p.Results[i]; r.Probe.Category() == category && !(r.Status == Cannot && strings.HasPrefix(r.Reason, notApplicable)) {
 				total++
 				switch r.Status {
 				case Held, OK, Shown:
