@@ -184,6 +184,8 @@ ask git push --forc
 ask git push origin +main
 ask git push origin :main
 allow git push
+allow git push origin main
+allow git push origin HEAD:main
 ask git clean -fdx
 ask git branch -D x
 ask git checkout -- x

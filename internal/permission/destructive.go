@@ -32,7 +32,7 @@ var destructiveRules = [...]struct{ rule, reason string }{
 	{"Bash(git push --mirror *)", "it overwrites the history of others"},
 	{"Bash(git push --delete *)", "it deletes a branch of others"},
 	{"Bash(git push * +*)", "it overwrites the history of others"},
-	{"Bash(git push * :*)", "it deletes a branch of others"},
+	{"Bash(git push * ':'*)", "it deletes a branch of others"},
 	{"Bash(git branch -D *)", "it deletes a branch with what is only in it"},
 	{"Bash(git tag -d *)", "it deletes a tag"},
 	{"Bash(git stash drop *)", "it throws changes away"},
