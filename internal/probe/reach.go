@@ -14,6 +14,7 @@ import (
 	"net/netip"
 	"net/url"
 	"os"
+	"strconv"
 	"strings"
 	"time"
 
@@ -131,15 +132,46 @@ func (in *Inside) say(c net.Conn, text string) error {
 func (in *Inside) listen(c net.Conn) error {
 	b := make([]byte, 4096)
 	n, err := c.Read(b)
-	in.Loot(b[:n])
 	if err != nil {
+		in.Loot(b[:n])
 		return fmt.Errorf("no answer: %w", err)
 	}
+	// The rest of this answer must not be taken for the next one.
+	for n < len(b) && !whole(b[:n]) {
+		more, err := c.Read(b[n:])
+		n += more
+		if err != nil {
+			break
+		}
+	}
+	in.Loot(b[:n])
 	line, _, _ := strings.Cut(string(b[:n]), "\r\n")
 	if strings.HasPrefix(line, "HTTP/") && !strings.Contains(line, " 200") {
 		return errors.New(line)
 	}
 	return nil
+}
+
+// whole says whether an HTTP answer is there to its end, or it is none.
+func whole(b []byte) bool {
+	head, body, ok := strings.Cut(string(b), "\r\n\r\n")
+	if !strings.HasPrefix(head, "HTTP/") {
+		return true
+	}
+	if !ok {
+		return false
+	}
+	for line := range strings.SplitSeq(head, "\r\n") {
+		name, value, _ := strings.Cut(line, ":")
+		switch strings.ToLower(name) {
+		case "content-length":
+			n, err := strconv.Atoi(strings.TrimSpace(value))
+			return err != nil || len(body) >= n
+		case "transfer-encoding":
+			return strings.HasSuffix(body, "0\r\n\r\n")
+		}
+	}
+	return true
 }
 
 // at is a host with a port of the site, as requests name it.
