@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
@@ -33,8 +34,26 @@ func frame(first byte, key [4]byte, payload string) []byte {
 	return b
 }
 
+// lockedBuffer is written by a server's goroutines and read by a test.
+type lockedBuffer struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (b *lockedBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.Write(p)
+}
+
+func (b *lockedBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.String()
+}
+
 // wsServer upgrades and sends back what it gets, frame for frame and undisguised.
-func wsServer(saw *bytes.Buffer) http.HandlerFunc {
+func wsServer(saw *lockedBuffer) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		if r.Header.Get("Upgrade") != "websocket" || r.Header.Get("Sec-WebSocket-Extensions") != "" {
 			w.WriteHeader(400)
@@ -80,7 +99,7 @@ func wsServer(saw *bytes.Buffer) http.HandlerFunc {
 
 func TestWebSocket(t *testing.T) {
 	for _, server1 := range []bool{true, false} {
-		var saw bytes.Buffer
+		var saw lockedBuffer
 		w := newWorld(t, setup{h1: server1, secrets: someSecrets(), env: someEnv()}, wsServer(&saw))
 		open := func() (*tls.Conn, *bufio.Reader) {
 			t.Helper()
@@ -141,7 +160,7 @@ func TestWebSocket(t *testing.T) {
 			c.Close()
 		}
 		if strings.Contains(saw.String(), someEnv()["E"]) || strings.Contains(saw.String(), w.placeholder("T")) {
-			t.Errorf("the server saw %q", &saw)
+			t.Errorf("the server saw %q", saw.String())
 		}
 	}
 }
