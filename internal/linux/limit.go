@@ -139,6 +139,8 @@ func (b *Box) watchLimits() {
 		pids = l.Pids
 	}
 	proc := -1
+	b.mu.Lock() // on a busy machine the first look may come before its timer is kept
+	defer b.mu.Unlock()
 	b.watch = time.AfterFunc(memoryInterval, func() {
 		if proc < 0 {
 			var err error
