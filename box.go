@@ -30,6 +30,7 @@ type Box struct {
 	begin   time.Time
 	denials denials
 	flows   flows
+	answers answers
 	network *network                   // nil without a gate
 	limit   atomic.Pointer[LimitError] // what ended the whole box
 	failure atomic.Pointer[error]      // of bailey itself, which ended the whole box

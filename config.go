@@ -116,8 +116,8 @@ type Config struct {
 	// a network runs: with what changed, or with why nothing did.
 	Reloaded func(Reloaded, error)
 
-	// Ask answers where the policy says network.default = "ask"; nil is no to
-	// everything.
+	// Ask answers what rules and walls leave to a person; nil is no to everything
+	// that is not granted already.
 	Ask Asker
 
 	// Events, when not nil, is called with each event of a session, one at a

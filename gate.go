@@ -80,7 +80,7 @@ func (b *Box) newNetwork() (*network, error) {
 		w.close()
 		return nil, err
 	}
-	options := gate.Options{Denied: b.refused, Environ: b.plan.facts.Env, Owner: b.owner, Bound: w.bound, Ask: b.plan.config.Ask}
+	options := gate.Options{Denied: b.refused, Environ: b.plan.facts.Env, Owner: b.owner, Bound: w.bound, Ask: gateAsker{b}}
 	if b.log != nil || b.netLog != nil {
 		// Only for somebody who listens: whose a connection is takes looking at the
 		// descriptors of processes.

@@ -753,30 +753,30 @@ func TestGateAttacks(t *testing.T) {
 	})
 }
 
-type answers struct {
-	mu    sync.Mutex
-	asked []Question
+type asked struct {
+	mu   sync.Mutex
+	list []Question
 }
 
-func (a *answers) Ask(_ context.Context, q Question) Answer {
+func (a *asked) Ask(_ context.Context, q Question) Answer {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.asked = append(a.asked, q)
-	return Answer{Allow: q.Host == "example.test", Scope: ScopeSession}
+	a.list = append(a.list, q)
+	return Answer{Allow: strings.HasPrefix(q.Subject, "example.test:"), Scope: ScopeSession}
 }
 
 // TestAsking holds connections to unknown hosts until there is an answer.
 func TestAsking(t *testing.T) {
 	s := newSite(t)
-	a := &answers{}
+	a := &asked{}
 	cfg := Config{Dir: s.dir, Resolve: []string{"example.test=127.0.0.1", "other.test=127.0.0.1"}, Set: []Setting{{Key: "network.default", Value: "ask"}}, Ask: a}
 	const script = "curl -sS http://example.test:$WEB/; curl -sS http://example.test:$WEB/; curl -sS http://other.test:$WEB/"
 	got, _ := s.run(t, cfg, script)
 	if strings.Count(got, "hello example.test") != 2 || strings.Contains(got, "hello other.test") {
 		t.Errorf("got %s", got)
 	}
-	if len(a.asked) < 2 || a.asked[0].Host != "example.test" || strconv.Itoa(int(a.asked[0].Port)) != s.web || !strings.HasSuffix(a.asked[0].Exe, "/curl") {
-		t.Errorf("asked %+v", a.asked)
+	if len(a.list) < 2 || a.list[0].Kind != KindNetwork || a.list[0].Subject != "example.test:"+s.web || !strings.HasSuffix(a.list[0].Exe, "/curl") {
+		t.Errorf("asked %+v", a.list)
 	}
 	cfg.Ask = nil
 	if got, _ := s.run(t, cfg, script); strings.Contains(got, "hello") {

@@ -324,17 +324,17 @@ func TestAsksOnTerminal(t *testing.T) {
 	}
 	try := "for h in a a b; do { exec 3<>/dev/tcp/$h.test/" + port + " && read -r line <&3 && echo $h $line; } || echo $h refused; done; test -t 1 && echo terminal"
 	s := onTerminal(t, "exec bailey run -q --config "+policy+" -- bash -c '"+try+"' </dev/null")
-	s.expect("wants to connect to a.test port " + port)
+	s.expect(`wants to connect to "a.test:` + port + `"`)
 	s.expect("ne[v]er in this session: ")
 	s.typed("s\n")
-	s.expect("wants to connect to b.test port " + port)
+	s.expect(`wants to connect to "b.test:` + port + `"`)
 	s.expect("ne[v]er in this session: ")
 	s.typed("n\n")
 	s.expect("b refused")
 	s.expect("terminal")
 	s.ended()
 	// What the command says comes when it comes, questions between its lines.
-	if all := s.shown(); strings.Count(all, "a reached") != 2 || strings.Count(all, "to a.test port") != 1 {
+	if all := s.shown(); strings.Count(all, "a reached") != 2 || strings.Count(all, "to \"a.test:") != 1 {
 		t.Errorf("the terminal shows %q", all)
 	}
 }

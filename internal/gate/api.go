@@ -4,6 +4,7 @@ import (
 	"context"
 	"net"
 	"net/netip"
+	"strconv"
 	"time"
 
 	"github.com/bailey-run/bailey/internal/plan"
@@ -135,35 +136,34 @@ type Denial struct {
 	Exe    string
 }
 
-// Asker asks a person. A gate calls it from several goroutines, but never for
-// the same host and port twice at a time.
+// Asker says what becomes of a connection that no rule decides. A gate calls it
+// from several goroutines, but never for the same host and port twice at a time.
 type Asker interface {
 	// Ask returns when there is an answer, or when ctx is done, with a denial.
 	Ask(ctx context.Context, q Question) Answer
 }
 
-// Question is what a person is asked: exactly what will be granted.
+// Question is a host and port that no rule decides.
 type Question struct {
 	Host string // canonical
 	Port uint16
 	UDP  bool
-	PID  int
-	Exe  string
+	// Owner finds the process that asks, which takes looking at all of them: only
+	// for a question that a person will see.
+	Owner func() (pid int, exe string)
 }
 
-// Scope is how long an answer holds.
-type Scope string
+// Target is the host and port as one word.
+func (q Question) Target() string {
+	t := net.JoinHostPort(q.Host, strconv.Itoa(int(q.Port)))
+	if q.UDP {
+		t += "/udp"
+	}
+	return t
+}
 
-// The scopes. The zero value is a denial for this one connection.
-const (
-	Once    Scope = "once"
-	Session Scope = "session"
-	Project Scope = "project" // for the gate the same as Session: whoever asks also writes the policy
-)
-
-// Answer is what a person said.
+// Answer is for the connections that wait for it, and kept by whoever answers.
 type Answer struct {
 	Allow bool
-	Scope Scope
 	Rule  string // what to name as the rule; empty: "asked"
 }

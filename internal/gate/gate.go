@@ -37,7 +37,6 @@ type Gate struct {
 	flows   map[uint64]*flow
 	pending *list.List // of *flow that have not been identified yet, the oldest first
 	budgets map[string]*budget
-	answers map[question]Answer // for the session
 	asking  map[question]*asked
 	held    int // connections that wait for an answer
 }
@@ -48,7 +47,7 @@ func New(n *plan.Network, opts Options) (*Gate, error) {
 	g := &Gate{
 		opts: opts, limits: opts.Limits.filled(), relay: newRelay(),
 		flows: map[uint64]*flow{}, pending: list.New(), budgets: map[string]*budget{},
-		answers: map[question]Answer{}, asking: map[question]*asked{},
+		asking: map[question]*asked{},
 	}
 	if g.opts.Ask == nil {
 		g.opts.Ask = DenyAll{}
@@ -225,7 +224,7 @@ func (g *Gate) hostOf(a netip.Addr) hostname.Host {
 // Swap replaces the network as one generation. Connections that the new one would
 // not allow, or would treat otherwise, are closed. With an error nothing has
 // changed. Sockets of new udp rules are not made: those rules hold from the next
-// start. What a person granted for the session goes on; deny rules win over it.
+// start. What a person granted goes on; deny rules win over it.
 func (g *Gate) Swap(n *plan.Network) error {
 	gen, err := compile(n, &g.opts)
 	if err != nil {
