@@ -52,6 +52,7 @@ func verbs() []entry {
 		{"policy", policyVerb},
 		{"trust", trustVerb},
 		{"secret", secretVerb},
+		{"agent", agentVerb},
 		{"doctor", doctorVerb},
 		{"prove", proveVerb},
 		{"version", versionVerb},
