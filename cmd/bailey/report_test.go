@@ -45,10 +45,7 @@ func newReportBench(t *testing.T) *reportBench {
 		t.Skip("no user namespaces")
 	}
 	dir := t.TempDir()
-	b := &reportBench{bin: filepath.Join(dir, "bailey"), project: filepath.Join(dir, "project"), report: filepath.Join(dir, "report.json")}
-	if out, err := exec.Command("go", "build", "-o", b.bin, ".").CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
+	b := &reportBench{bin: program(t), project: filepath.Join(dir, "project"), report: filepath.Join(dir, "report.json")}
 	for _, d := range []string{b.project, filepath.Join(dir, "STATE"), filepath.Join(dir, "CONFIG"), filepath.Join(dir, "CACHE")} {
 		if err := os.Mkdir(d, 0o700); err != nil {
 			t.Fatal(err)
@@ -162,9 +159,13 @@ func TestReportOfTheKilled(t *testing.T) {
 	if _, err := out.Read(make([]byte, 1)); err != nil {
 		t.Fatal(err)
 	}
-	for begin := time.Now(); time.Since(begin) < 10*time.Second; time.Sleep(10 * time.Millisecond) {
-		if text, _ := os.ReadFile(b.report); strings.Contains(string(text), `"running"`) && strings.HasSuffix(string(text), "}\n") {
+	for deadline := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) {
+		text, _ := os.ReadFile(b.report)
+		if strings.Contains(string(text), `"running"`) && strings.HasSuffix(string(text), "}\n") {
 			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("the report does not say that it runs:\n%s", text)
 		}
 	}
 	cmd.Process.Kill()

@@ -6,6 +6,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/bailey-run/bailey"
@@ -17,7 +18,7 @@ func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && strings.HasPrefix(os.Args[1], "prove-") {
 		os.Exit(realMain(os.Args[1:])) // prove runs its own program, whatever it is called
 	}
-	testscript.Main(m, map[string]func(){
+	testscript.Main(tidy{m}, map[string]func(){
 		"bailey": func() { os.Exit(realMain(os.Args[1:])) },
 		// weak runs a command on a machine without user namespaces.
 		"weak": func() { weak(os.Args[1:]) },
@@ -34,6 +35,42 @@ func TestMain(m *testing.M) {
 	})
 }
 
+// tidy runs the tests and removes what program has built.
+type tidy struct{ *testing.M }
+
+func (m tidy) Run() int {
+	defer func() { os.RemoveAll(built) }()
+	return m.M.Run()
+}
+
+// built is the directory of the program under test, or empty.
+var built string
+
+var buildProgram = sync.OnceValues(func() (string, error) {
+	var err error
+	if built, err = os.MkdirTemp("", "bailey-test"); err != nil {
+		return "", err
+	}
+	bin := filepath.Join(built, "bailey")
+	build := exec.Command("go", "build", "-o", bin, ".")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0") // as it is released
+	if out, err := build.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("build bailey: %w\n%s", err, out)
+	}
+	return bin, nil
+})
+
+// program is bailey as it is released, built once. Most tests run their own binary by
+// that name instead; it links more, and may have a race detector.
+func program(t *testing.T) string {
+	t.Helper()
+	bin, err := buildProgram()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return bin
+}
+
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script",
@@ -44,6 +81,9 @@ func TestScripts(t *testing.T) {
 					return err
 				}
 				env.Setenv("XDG_"+kind+"_HOME", dir)
+			}
+			if v, set := os.LookupEnv("GORACE"); set {
+				env.Setenv("GORACE", v)
 			}
 			env.Setenv("TERM", "xterm")
 			env.Setenv("SHELL", "/bin/sh")
