@@ -98,7 +98,7 @@ func (e *StartError) Error() string {
 var ErrNothing = errors.New("no probe is selected")
 
 // runLimit is for everything: several times what a slow machine takes.
-const runLimit = 5 * time.Minute
+const runLimit = 15 * time.Minute
 
 // scenes are the scenarios in the order they are started: the longest first.
 func scenes() []string {
