@@ -405,7 +405,7 @@ func TestSSH(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { cmd.Process.Kill(); cmd.Wait() })
-	for range 100 {
+	for range 1200 {
 		if c, err := net.Dial("tcp", "127.0.0.1:"+p); err == nil {
 			c.Close()
 			break
@@ -493,7 +493,7 @@ func TestPublish(t *testing.T) {
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 	for _, host := range []string{"127.0.0.1", "[::1]"} {
 		var got []byte
-		for range 100 {
+		for range 1200 {
 			r, err := client.Get("http://" + host + ":" + p + "/page")
 			if err == nil {
 				got, _ = io.ReadAll(r.Body)

@@ -155,14 +155,12 @@ func TestShell(t *testing.T) {
 	s.expect("/dev/pts/0\r\n24 80\r\n")
 	pty.Setsize(s.tty, &pty.Winsize{Rows: 30, Cols: 100})
 	syscall.Kill(s.cmd.Process.Pid, syscall.SIGWINCH) // as the kernel sends it to the foreground job
-	time.Sleep(50 * time.Millisecond)
-	s.typed("stty size\n")
-	s.expect("30 100\r\n")
+	s.typed(`until test "$(stty size)" = "30 100"; do sleep 0.05; done; echo re''sized` + "\n")
+	s.expect("resized\r\n")
 
 	// Ctrl-C ends what runs, and not the shell.
-	s.typed("sleep 60\n")
-	s.expect("sleep 60\r\n")
-	time.Sleep(100 * time.Millisecond)
+	s.typed("sleep 1234562\n")
+	running(t, "sleep", "1234562")
 	s.typed("\x03")
 	s.typed("echo alive $((1 + 1))\n")
 	s.expect("alive 2\r\n")
@@ -183,9 +181,8 @@ func TestJobControl(t *testing.T) {
 	}
 	s := onTerminal(t, "exec bailey run -q -- bash --norc --noprofile -i")
 	s.expect("(bailey) ")
-	s.typed("sleep 60\n")
-	s.expect("sleep 60\r\n")
-	time.Sleep(100 * time.Millisecond)
+	s.typed("sleep 1234563\n")
+	running(t, "sleep", "1234563")
 	s.typed("\x1a")
 	s.expect("Stopped")
 	s.typed("jobs; kill %1; fg; echo over\n")
@@ -211,9 +208,8 @@ func TestFilteredTerminal(t *testing.T) {
 // TestInterrupt: Ctrl-C ends a command and bailey by the same signal, so that the
 // shell around them stops its loop.
 func TestInterrupt(t *testing.T) {
-	s := onTerminal(t, "for i in 1 2 3; do bailey run -q -- sh -c 'echo ready; sleep 60'; done; echo not reached")
-	s.expect("ready\r\n")
-	time.Sleep(200 * time.Millisecond) // see TestUncaught
+	s := onTerminal(t, "for i in 1 2 3; do bailey run -q -- sh -c 'sleep 1234564; true'; done; echo not reached")
+	running(t, "sleep", "1234564")
 	s.typed("\x03")
 	err := s.ended()
 	var exit *exec.ExitError

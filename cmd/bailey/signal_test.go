@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"os/signal"
 	"slices"
 	"strconv"
 	"strings"
@@ -57,6 +58,11 @@ func line(t *testing.T, r output) string {
 func TestForward(t *testing.T) {
 	for _, sig := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT} {
 		n := strconv.Itoa(int(sig))
+		// Under nohup SIGHUP is ignored, and what a shell is started with ignored it cannot
+		// trap. A signal that is caught here has its default in a child.
+		caught := make(chan os.Signal, 1)
+		signal.Notify(caught, sig)
+		defer signal.Stop(caught)
 		inner := `trap "echo inner; done=1" ` + n + `; echo ready; until test $done; do sleep 0.05; done`
 		outer := `trap "echo outer; done=1" ` + n + `; sh -c '` + inner + `'; until test $done; do sleep 0.05; done; exit 9`
 		cmd, out := start(t, "run", "-q", "--", "sh", "-c", outer)
@@ -74,13 +80,36 @@ func TestForward(t *testing.T) {
 	}
 }
 
+// running waits until a program runs with just these arguments. A child that dash has
+// forked and not yet executed handles a signal as dash does, and forgets it.
+func running(t *testing.T, args ...string) {
+	t.Helper()
+	for deadline := time.Now().Add(patience); ; time.Sleep(5 * time.Millisecond) {
+		if countRunning(args...) > 0 {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("%q does not run", args)
+		}
+	}
+}
+
+// countRunning counts the processes that run with just these arguments.
+func countRunning(args ...string) (n int) {
+	want := strings.Join(args, "\x00") + "\x00"
+	procs, _ := os.ReadDir("/proc")
+	for _, p := range procs {
+		if b, _ := os.ReadFile("/proc/" + p.Name() + "/cmdline"); string(b) == want {
+			n++
+		}
+	}
+	return n
+}
+
 // TestUncaught: a signal that ends the command is told as 128+n.
 func TestUncaught(t *testing.T) {
-	cmd, out := start(t, "run", "-q", "--", "sh", "-c", "echo ready; sleep 60")
-	line(t, out)
-	// A child that dash has forked and not yet executed handles the signal as dash
-	// does, and forgets it.
-	time.Sleep(200 * time.Millisecond)
+	cmd, _ := start(t, "run", "-q", "--", "sh", "-c", "sleep 1234561; true")
+	running(t, "sleep", "1234561")
 	cmd.Process.Signal(syscall.SIGINT)
 	var exit *exec.ExitError
 	if err := cmd.Wait(); !errors.As(err, &exit) || exit.ExitCode() != 130 {
@@ -108,14 +137,7 @@ func TestKilled(t *testing.T) {
 	cmd.Process.Kill()
 	cmd.Wait()
 	for deadline := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) {
-		left := 0
-		procs, _ := os.ReadDir("/proc")
-		for _, p := range procs {
-			b, _ := os.ReadFile("/proc/" + p.Name() + "/cmdline")
-			if string(b) == "sleep\x001234567\x00" {
-				left++
-			}
-		}
+		left := countRunning("sleep", "1234567")
 		if left == 0 {
 			return
 		}

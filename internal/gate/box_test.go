@@ -66,7 +66,7 @@ func newBox(t testing.TB, n *plan.Network, opts Options) *box {
 	b.listener, b.proxy = listen(t), listen(t)
 	err = g.Serve(Listeners{
 		TCP: []Listener{{b.listener, func(c net.Conn) (netip.AddrPort, error) {
-			for range 500 {
+			for range 10_000 {
 				if dst, ok := b.dsts.LoadAndDelete(addrPort(c.RemoteAddr())); ok {
 					return dst.(netip.AddrPort), nil
 				}
@@ -161,14 +161,21 @@ func (b *box) client(pool *x509.CertPool) *http.Client {
 		ForceAttemptHTTP2: true,
 	}
 	b.Cleanup(tr.CloseIdleConnections)
-	return &http.Client{Transport: tr, Timeout: 20 * time.Second}
+	return &http.Client{Transport: tr, Timeout: patience}
 }
+
+// patience is how long a test waits for what is to come: machines are busy. soon is as
+// many looks, 10 ms apart.
+const (
+	patience = time.Minute
+	soon     = 6000
+)
 
 // denied waits for a denial that has all the words.
 func (b *box) denied(words ...string) {
 	b.Helper()
 	var last string
-	for range 300 {
+	for range soon {
 		b.mu.Lock()
 		last = fmt.Sprintf("%+v", b.denials)
 		for _, d := range b.denials {
@@ -190,7 +197,7 @@ func (b *box) denied(words ...string) {
 // ended waits for the end of a flow that ok likes.
 func (b *box) ended(ok func(Flow) bool) Flow {
 	b.Helper()
-	for range 300 {
+	for range soon {
 		b.mu.Lock()
 		for _, f := range b.flows {
 			if f.Ended && ok(f) {
@@ -211,7 +218,7 @@ func (b *box) ended(ok func(Flow) bool) Flow {
 func refused(t testing.TB, c net.Conn) {
 	t.Helper()
 	defer c.Close()
-	c.SetDeadline(time.Now().Add(10 * time.Second))
+	c.SetDeadline(time.Now().Add(patience))
 	if b, err := io.ReadAll(c); len(b) > 0 || isTimeout(err) {
 		t.Errorf("not refused: %q, %v", b, err)
 	}

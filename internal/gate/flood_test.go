@@ -120,7 +120,7 @@ func TestHeadFlood(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		c.SetDeadline(time.Now().Add(10 * time.Second))
+		c.SetDeadline(time.Now().Add(patience))
 		c.Write(head)
 		conns = append(conns, c)
 	}
@@ -135,7 +135,7 @@ func TestHeadFlood(t *testing.T) {
 	for _, c := range conns {
 		c.Close()
 	}
-	for range 500 {
+	for range soon {
 		if b.heads.Load() == 0 {
 			break
 		}
@@ -177,7 +177,7 @@ func TestSlowReaders(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.Write([]byte{1})
-	c.SetDeadline(time.Now().Add(30 * time.Second))
+	c.SetDeadline(time.Now().Add(patience))
 	if n, err := io.Copy(io.Discard, c); n != bulkSize {
 		t.Errorf("a reader got %d bytes: %v", n, err)
 	}
@@ -185,7 +185,7 @@ func TestSlowReaders(t *testing.T) {
 	for _, c := range conns {
 		c.Close()
 	}
-	for range 500 {
+	for range soon {
 		if runtime.NumGoroutine() <= goroutines+10 {
 			return
 		}
@@ -220,7 +220,7 @@ func TestClose(t *testing.T) {
 	for _, c := range conns {
 		refused(t, c)
 	}
-	for range 500 {
+	for range soon {
 		if runtime.NumGoroutine() <= goroutines+2 {
 			return
 		}
@@ -232,7 +232,7 @@ func TestClose(t *testing.T) {
 
 func TestIdle(t *testing.T) {
 	echo := echoServer(t)
-	b := newBox(t, &plan.Network{Allow: allowing([]uint16{echo}, "tcp", "e.test"), Hosts: pinned("e.test")}, Options{Limits: Limits{Idle: 400 * time.Millisecond}})
+	b := newBox(t, &plan.Network{Allow: allowing([]uint16{echo}, "tcp", "e.test"), Hosts: pinned("e.test")}, Options{Limits: Limits{Idle: 2 * time.Second}})
 	c, err := b.dial("tcp", fmt.Sprintf("e.test:%d", echo))
 	if err != nil {
 		t.Fatal(err)
@@ -241,7 +241,7 @@ func TestIdle(t *testing.T) {
 		if !echoed(c) {
 			t.Fatal("closed while in use")
 		}
-		time.Sleep(150 * time.Millisecond)
+		time.Sleep(500 * time.Millisecond)
 	}
 	refused(t, c)
 	if f := b.ended(func(f Flow) bool { return true }); f.Reason != "idle" {

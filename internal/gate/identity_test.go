@@ -119,7 +119,7 @@ func TestHTTPEscapes(t *testing.T) {
 			}
 			io.WriteString(direct, text)
 			for i := 0; !open.has("EVIL") && !open.has("evil.test"); i++ {
-				if i == 1000 {
+				if i == soon {
 					t.Fatalf("the text tries nothing: %q", open.got.String())
 				}
 				time.Sleep(10 * time.Millisecond)
@@ -131,7 +131,7 @@ func TestHTTPEscapes(t *testing.T) {
 			}
 			defer c.Close()
 			c.Write([]byte(text))
-			c.SetDeadline(time.Now().Add(10 * time.Second))
+			c.SetDeadline(time.Now().Add(patience))
 			if name == "websocket, no 101" {
 				time.Sleep(50 * time.Millisecond) // the server says nothing: nothing may pass
 			} else if _, err := io.Copy(io.Discard, c); isTimeout(err) {

@@ -171,7 +171,7 @@ func TestSwapInspected(t *testing.T) {
 		return c
 	}
 	alive := func(c net.Conn) bool {
-		c.SetDeadline(time.Now().Add(10 * time.Second))
+		c.SetDeadline(time.Now().Add(patience))
 		fmt.Fprint(c, "GET / HTTP/1.1\r\nHost: in.test\r\n\r\n")
 		buf := make([]byte, 1000)
 		k, err := c.Read(buf)

@@ -16,7 +16,7 @@ import (
 
 // echoed says whether a byte comes back.
 func echoed(c net.Conn) bool {
-	c.SetDeadline(time.Now().Add(10 * time.Second))
+	c.SetDeadline(time.Now().Add(patience))
 	one := []byte{'x'}
 	c.Write(one)
 	_, err := io.ReadFull(c, one)
@@ -159,7 +159,7 @@ func TestSwapRace(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, c := range conns {
-			c.SetDeadline(time.Now().Add(10 * time.Second))
+			c.SetDeadline(time.Now().Add(patience))
 			for err = error(nil); err == nil; _, err = io.ReadFull(c, make([]byte, 1)) {
 				if _, err := c.Write([]byte{1}); err != nil {
 					break
@@ -339,7 +339,7 @@ func TestUDP(t *testing.T) {
 	}
 	defer client.Close()
 	for i := range 3 {
-		client.SetDeadline(time.Now().Add(10 * time.Second))
+		client.SetDeadline(time.Now().Add(patience))
 		fmt.Fprint(client, "hello", i)
 		buf := make([]byte, 100)
 		k, err := client.Read(buf)

@@ -27,7 +27,7 @@ func talk(t testing.TB, l net.Listener, text string) string {
 		t.Fatal(err)
 	}
 	defer c.Close()
-	c.SetDeadline(time.Now().Add(10 * time.Second))
+	c.SetDeadline(time.Now().Add(patience))
 	io.WriteString(c, text)
 	b, err := io.ReadAll(c)
 	if isTimeout(err) {
@@ -144,7 +144,7 @@ func TestSOCKS(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		conn.SetDeadline(time.Now().Add(10 * time.Second))
+		conn.SetDeadline(time.Now().Add(patience))
 		io.WriteString(conn, "\x05\x02\x02\x00"+c.request) // all at once: nothing may be lost
 		head := make([]byte, 12)
 		if _, err := io.ReadFull(conn, head); err != nil || string(head[:2]) != "\x05\x00" || head[3] != c.code {

@@ -108,7 +108,7 @@ func TestWebSocket(t *testing.T) {
 				t.Fatal(err)
 			}
 			t.Cleanup(func() { c.Close() })
-			c.SetDeadline(time.Now().Add(20 * time.Second))
+			c.SetDeadline(time.Now().Add(time.Minute))
 			fmt.Fprintf(c, "GET /ws HTTP/1.1\r\nHost: api.test\r\nUpgrade: WebSocket\r\nConnection: keep-alive, Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Extensions: permessage-deflate\r\nAuthorization: Bearer %s\r\n\r\n", w.placeholder("T"))
 			in := bufio.NewReader(c)
 			res, err := http.ReadResponse(in, nil)

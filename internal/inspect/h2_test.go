@@ -27,7 +27,7 @@ func newH2(t *testing.T, w *world) *h2 {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { c.Close() })
-	c.SetDeadline(time.Now().Add(20 * time.Second))
+	c.SetDeadline(time.Now().Add(time.Minute))
 	c.Write([]byte(http2.ClientPreface))
 	h := &h2{conn: c, framer: http2.NewFramer(c, c), next: 1}
 	h.framer.ReadMetaHeaders = hpack.NewDecoder(4096, nil)

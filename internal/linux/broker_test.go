@@ -245,7 +245,7 @@ func (b *brokerBox) start(cmd *exec.Cmd) error {
 
 // refused reports whether a denial of rule was recorded.
 func (b *brokerBox) refused(rule string) bool {
-	for range 50 {
+	for range 6000 {
 		b.mu.Lock()
 		for _, d := range b.denials {
 			if d.Rule == rule && d.Hint != "" && d.Path != "" && d.Exe != "" {

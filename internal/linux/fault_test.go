@@ -254,7 +254,7 @@ func finish(t *testing.T, b *Box, proc *Process, dirs []string) {
 // settle waits until the goroutines of brokers have closed what they had.
 func settle(t *testing.T) {
 	t.Helper()
-	for range 200 {
+	for range 12_000 {
 		open := false
 		for _, fd := range descriptors(t) {
 			open = open || strings.Contains(fd, "seccomp notify")

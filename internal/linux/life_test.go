@@ -52,7 +52,7 @@ func sleepers(t *testing.T, arg string) int {
 // await waits until n processes run sleep arg.
 func await(t *testing.T, arg string, n int) {
 	t.Helper()
-	deadline := time.Now().Add(5 * time.Second)
+	deadline := time.Now().Add(time.Minute)
 	for sleepers(t, arg) != n {
 		if time.Now().After(deadline) {
 			t.Fatalf("%d processes run sleep %s, want %d", sleepers(t, arg), arg, n)
@@ -97,7 +97,7 @@ func TestKilledWhileStarting(t *testing.T) {
 		cmd.Process.Kill()
 		cmd.Wait()
 	}
-	deadline := time.Now().Add(5 * time.Second)
+	deadline := time.Now().Add(time.Minute)
 	for {
 		left := withEnvironment("TMPDIR="+dir) + sleepers(t, "7777")
 		if left == 0 {

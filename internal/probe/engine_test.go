@@ -18,17 +18,17 @@ import (
 // the probe program.
 func fake(t *testing.T, script string, only ...string) ([]Result, error) {
 	t.Helper()
-	return fakeWithout(t, script, nil, only...)
+	return fakeFor(t, 0, script, nil, only...)
 }
 
-func fakeWithout(t *testing.T, script string, skip []string, only ...string) ([]Result, error) {
+func fakeFor(t *testing.T, patience time.Duration, script string, skip []string, only ...string) ([]Result, error) {
 	t.Helper()
 	self := baileyProgram(t)
 	probes, err := Select(All(), only, skip, func(string, []string) string { return "" })
 	if err != nil {
 		t.Fatal(err)
 	}
-	o := Options{Probes: probes, Self: self, Scratch: []string{"/var/tmp"}, Patience: time.Second}
+	o := Options{Probes: probes, Self: self, Scratch: []string{"/var/tmp"}, Patience: patience}
 	if script != "" {
 		o.Command = func(World) []string { return []string{"/bin/sh", "-c", script, "sh"} }
 	}
@@ -40,8 +40,8 @@ func TestNothingRan(t *testing.T) {
 	forged := strings.TrimSpace(string(encodeReport(&Report{Nonce: "nonce-0123456789abcdef01234567", Ended: "done"})))
 	for _, script := range []string{"exit 0", "exit 1", "echo hello", "cat", "yes '" + forged + "' | head -1000; cat >/dev/null", "head -c 1000000 /dev/zero; cat >/dev/null", "kill -9 $$"} {
 		t.Run(script, func(t *testing.T) {
-			t.Parallel() // most of it is waiting
-			results, err := fake(t, script, "files.ssh-key")
+			t.Parallel()                                                          // most of it is waiting
+			results, err := fakeFor(t, time.Second, script, nil, "files.ssh-key") // nothing will come
 			var start *StartError
 			if !errors.As(err, &start) || results != nil {
 				t.Errorf("%v, %v", results, err)
@@ -57,7 +57,7 @@ func TestNothingRan(t *testing.T) {
 func TestUnknown(t *testing.T) {
 	t.Parallel()
 	// Each report that is lost is waited for: so there is one, and no control.
-	results, err := fakeWithout(t, `"$@" | sed -u 2d`, []string{"controls"}, "files.ssh-key", "files.aws-credentials")
+	results, err := fakeFor(t, 0, `"$@" | sed -u 2d`, []string{"controls"}, "files.ssh-key", "files.aws-credentials")
 	if err != nil {
 		t.Fatal(err)
 	}

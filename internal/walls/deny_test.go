@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 )
 
 // What a deny pattern names is not readable by any way, whoever made it and when.
@@ -40,13 +39,13 @@ func TestDenyLater(t *testing.T) {
 		b.flags = []string{"--deny", "**/.env"}
 		ctx, cancel := context.WithTimeout(context.Background(), runLimit)
 		defer cancel()
-		c := b.command(ctx, w, "sh", "-c", "echo up; while ! test -e go; do sleep 0.02; done; cat a/.env .env; cat seen")
+		c := b.command(ctx, w, "sh", "-c", "touch up; while ! test -e go; do sleep 0.02; done; cat a/.env .env; cat seen")
 		var out bytes.Buffer
 		c.Stdout = &out
 		if err := c.Start(); err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(100 * time.Millisecond)
+		appears(t, filepath.Join(w.WS, "up"))
 		write(t, filepath.Join(w.WS, "a/.env"), canary)
 		write(t, filepath.Join(w.WS, ".env"), canary)
 		write(t, filepath.Join(w.WS, "seen"), "seen")

@@ -22,7 +22,7 @@ import (
 // Nothing inside outlives the command, or bailey, whatever ended it.
 func TestNothingSurvives(t *testing.T) {
 	tiers(t, func(t *testing.T, b box) {
-		const daemon = "for i in 1 2 3; do setsid sh -c '(trap \"\" HUP TERM INT; sleep 0.7; echo alive >> late) &' & done; sleep 0.1; touch up;"
+		const daemon = "for i in 1 2 3; do setsid sh -c '(trap \"\" HUP TERM INT; touch ready$0; until test -e go; do sleep 0.05; done; echo alive >> late) &' $i & done; until test -e ready1 && test -e ready2 && test -e ready3; do sleep 0.02; done; touch up;"
 		for _, end := range []string{"command ends", "SIGKILL", "SIGTERM", "SIGSTOP and SIGKILL"} {
 			t.Run(end, func(t *testing.T) {
 				t.Parallel()
@@ -31,21 +31,13 @@ func TestNothingSurvives(t *testing.T) {
 				defer cancel()
 				script := daemon
 				if end != "command ends" {
-					script += " sleep 20; touch late"
+					script += " sleep 600; touch late"
 				}
 				c := b.command(ctx, w, "sh", "-c", script)
 				if err := c.Start(); err != nil {
 					t.Fatal(err)
 				}
-				for i := 0; ; i++ {
-					if _, err := os.Stat(filepath.Join(w.WS, "up")); err == nil {
-						break
-					}
-					if i > 500 {
-						t.Fatal("the command did not start")
-					}
-					time.Sleep(10 * time.Millisecond)
-				}
+				appears(t, filepath.Join(w.WS, "up"))
 				switch end {
 				case "SIGKILL":
 					c.Process.Kill()
@@ -56,6 +48,7 @@ func TestNothingSurvives(t *testing.T) {
 					c.Process.Kill()
 				}
 				c.Wait()
+				write(t, filepath.Join(w.WS, "go"), "")
 				time.Sleep(900 * time.Millisecond)
 				if _, err := os.Stat(filepath.Join(w.WS, "late")); err == nil {
 					t.Error("something inside lived on")
@@ -68,10 +61,8 @@ func TestNothingSurvives(t *testing.T) {
 			c := exec.Command("sh", "-c", daemon)
 			c.Dir = w.WS
 			c.Run()
-			time.Sleep(900 * time.Millisecond)
-			if _, err := os.Stat(filepath.Join(w.WS, "late")); err != nil {
-				t.Error("the daemons do not live outside either, so this proves nothing")
-			}
+			write(t, filepath.Join(w.WS, "go"), "")
+			appears(t, filepath.Join(w.WS, "late")) // else this proves nothing
 		})
 	})
 }

@@ -263,7 +263,20 @@ func environ(w *world) []string {
 }
 
 // runLimit is far more than any run here takes, and less than go test's patience.
-const runLimit = 30 * time.Second
+const runLimit = 2 * time.Minute
+
+// appears waits for a file.
+func appears(t *testing.T, path string) {
+	t.Helper()
+	for deadline := time.Now().Add(runLimit); ; time.Sleep(10 * time.Millisecond) {
+		if _, err := os.Stat(path); err == nil {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("%s does not appear", path)
+		}
+	}
+}
 
 // run runs args in a box and returns what came out.
 func (b box) run(t testing.TB, w *world, args ...string) (string, error) {
@@ -379,7 +392,7 @@ func assault(t *testing.T, b box, w *world, list []attempt) {
 
 // one makes one attempt in a process of its own, here.
 func one(spec, kind, arg string, env []string) result {
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
 	exe, err := os.Executable()
 	if err != nil {
