@@ -64,4 +64,12 @@ type Profile struct {
 	//	setxattr, lsetxattr, fsetxattr, setxattrat
 	//	removexattr, lremovexattr, fremovexattr, removexattrat
 	Metadata bool `json:"metadata,omitempty"`
+
+	// Exec sends execve and execveat to the supervisor, which records them and holds
+	// them against the rules. A guardrail: the supervisor looks, and then lets the
+	// kernel go on, which reads the arguments again.
+	Exec bool `json:"exec,omitempty"`
 }
+
+// Notifies says whether the filter hands any call over, and so has a listener.
+func (p Profile) Notifies() bool { return p.Broker || p.Reads || p.Sockets || p.Metadata || p.Exec }
