@@ -72,6 +72,7 @@ type worker struct {
 	gen     uint32 // grows with every umask(2) inside
 	settled time.Time
 	fifos   chan struct{} // one for each goroutine that waits for a FIFO
+	held    chan struct{} // one for each that waits for an answer about a program
 	waits   sync.WaitGroup
 	stop    chan struct{}
 
@@ -91,6 +92,10 @@ type worker struct {
 	iov              [2]unix.Iovec
 	own, theirs, tid digits     // numbers of descriptors and tasks, as paths
 	text             [4096]byte // the target of a new symbolic link
+
+	program  Exec // of the present call
+	scripts  [scriptSlots]scriptSlot
+	recorder *recorder // nil when nothing is recorded
 }
 
 // setUp makes the thread what it works as.
@@ -102,6 +107,7 @@ func (w *worker) setUp() error {
 		w.tasks[i].proc = -1
 	}
 	w.fifos = make(chan struct{}, maxFIFOs)
+	w.held = make(chan struct{}, maxHeld)
 	w.stop = make(chan struct{})
 
 	var sizes [3]uint16
@@ -260,7 +266,8 @@ func (w *worker) handle() {
 }
 
 // proceed lets the kernel run the call as it stands. Only for calls whose
-// arguments are all in registers: memory could have changed.
+// arguments are all in registers, because memory could have changed; and for exec,
+// which nobody else can do for the caller (see broker_exec.go).
 func (w *worker) proceed() {
 	w.resp = seccompResp{id: w.req.id, flags: notifContinue}
 	unix.RawSyscall(unix.SYS_IOCTL, uintptr(w.listener), ioctlNotifSend, uintptr(unsafe.Pointer(&w.resp)))
