@@ -28,7 +28,7 @@ const (
 	judgedBytes = 256 << 10
 	judgedWords = 16 << 10
 	// keptBytes and keptWords bound what is recorded of another. The rest is counted.
-	keptBytes = 4096
+	keptBytes = 8192
 	keptWords = 64
 	// countedWords is how far the rest is counted.
 	countedWords = 64 << 10
@@ -250,8 +250,10 @@ func (w *worker) readArgs(e *Exec, addr uint64, words, size int) unix.Errno {
 			if errno != 0 {
 				return errno
 			}
-			if !whole {
+			if !whole { // a part of it may be a part of a secret
 				e.More++
+				left = 0
+				continue
 			}
 			left -= len(s) + 1
 			e.Args = append(e.Args, s)
