@@ -34,6 +34,7 @@ const (
 // execs is what a box does with the programs that are executed inside.
 type execs struct {
 	started atomic.Int64
+	told    atomic.Int64 // of them, as events
 
 	once  sync.Once
 	rules *permission.Deep
@@ -65,7 +66,7 @@ func (b *Box) supervision() *linux.Supervision {
 		s.Judge = b.judge
 	}
 	if b.plan.config.recorded() {
-		s.Started, s.Ended = b.programStarted, b.programEnded
+		s.Started, s.Ended, s.Missed = b.programStarted, b.programEnded, b.programsMissed
 	}
 	return s
 }
@@ -257,15 +258,15 @@ func (x *execs) refuse(key string) {
 
 // programStarted writes the event of a program.
 func (b *Box) programStarted(e *linux.Exec) {
-	n := b.execs.started.Add(int64(1 + e.Lost))
-	switch {
-	case n > maxPrograms && n-int64(1+e.Lost) <= maxPrograms:
+	b.execs.started.Add(1)
+	switch told := b.execs.told.Add(1); {
+	case told == maxPrograms+1:
 		b.denials.emitEvent(audit.Limit{Limit: "programs", Value: maxPrograms, Unit: "count"})
 		return
-	case n > maxPrograms:
+	case told > maxPrograms:
 		return
 	}
-	p := audit.Program{PID: e.PID, Inside: e.Inside, Parent: e.Parent, Path: text(e.Path), Dir: text(e.Dir), By: text(e.By), More: e.More, Lost: e.Lost, Args: make([]string, len(e.Args))}
+	p := audit.Program{PID: e.PID, Inside: e.Inside, Parent: e.Parent, Path: text(e.Path), Dir: text(e.Dir), By: text(e.By), More: e.More, Args: make([]string, len(e.Args))}
 	if e.Real != e.Path {
 		p.Real = text(e.Real)
 	}
@@ -277,7 +278,7 @@ func (b *Box) programStarted(e *linux.Exec) {
 
 // programEnded writes how a process ended.
 func (b *Box) programEnded(e *linux.ExecEnd) {
-	if b.execs.started.Load() > maxPrograms {
+	if b.execs.told.Load() > maxPrograms {
 		return
 	}
 	x := audit.ProgramExit{PID: e.PID, Inside: e.Inside, Known: e.Known}
@@ -289,6 +290,12 @@ func (b *Box) programEnded(e *linux.ExecEnd) {
 		x.Code = e.Status.ExitStatus()
 	}
 	b.denials.emitEvent(x)
+}
+
+// programsMissed notes programs that came too fast to be told one by one.
+func (b *Box) programsMissed(n int) {
+	b.execs.started.Add(int64(n))
+	b.denials.emitEvent(audit.Limit{Limit: "program-queue", Value: int64(n), Unit: "count"})
 }
 
 // Programs is how many programs the box has executed, as far as they are recorded:

@@ -98,8 +98,7 @@ type Program struct {
 	Args   []string `json:"argv"`
 	More   int      `json:"more,omitempty"` // arguments that are not in Args, or not whole
 	Dir    string   `json:"dir,omitempty"`
-	By     string   `json:"by,omitempty"`   // the program that asked, as seen inside
-	Lost   int      `json:"lost,omitempty"` // programs before this one that came too fast to be told
+	By     string   `json:"by,omitempty"` // the program that asked, as seen inside
 }
 
 // ProgramExit is the end of a process that a Program was told of.

@@ -3,8 +3,6 @@
 package linux
 
 import (
-	"errors"
-	"os"
 	"sync"
 	"syscall"
 	"time"
@@ -24,22 +22,25 @@ const (
 	// maxWatched is how many processes are waited for at once, a descriptor each. The
 	// ends of others are not told.
 	maxWatched = 512
-	// reaping is how long a process that has ended may lie unreaped before its end
-	// is told without its status, when the kernel cannot say that it was reaped.
-	reaping = 100 * time.Millisecond
+	// Telling waits for more to tell: to be woken for each program would cost a script
+	// that starts many a tenth of its time. Processes are looked at as often while
+	// they come and go, and less often while they stay.
+	tellSoon, tellLate = 5 * time.Millisecond, 100 * time.Millisecond
 )
 
 // recorder tells what was executed, and how it ended.
 type recorder struct {
-	s     *Supervision
-	queue chan record
-	told  chan struct{} // closed when all of the queue has been told
-	ends  sync.WaitGroup
+	s    *Supervision
+	news chan struct{} // something was queued
+	told chan struct{} // closed when everything has been told
 
 	mu     sync.Mutex // guards what follows
+	queue  []record
 	lost   int
-	live   map[int]*os.File // by process; nil while its start is not told
+	live   map[int]struct{} // processes that are watched, or will be
 	closed bool
+
+	watches []watch // of the teller alone
 }
 
 type record struct {
@@ -47,11 +48,16 @@ type record struct {
 	pidfd int
 }
 
+type watch struct {
+	end ExecEnd
+	fd  int
+}
+
 func newRecorder(s *Supervision) *recorder {
 	if s == nil || s.Started == nil {
 		return nil
 	}
-	r := &recorder{s: s, queue: make(chan record, recordQueue), told: make(chan struct{}), live: map[int]*os.File{}}
+	r := &recorder{s: s, news: make(chan struct{}, 1), told: make(chan struct{}), live: map[int]struct{}{}}
 	go r.tell()
 	return r
 }
@@ -68,7 +74,7 @@ func (w *worker) watched(pid int) int {
 	if _, is := r.live[pid]; is || len(r.live) >= maxWatched {
 		return -1
 	}
-	fd, err := unix.PidfdOpen(pid, unix.PIDFD_NONBLOCK)
+	fd, err := unix.PidfdOpen(pid, 0)
 	if err != nil {
 		return -1
 	}
@@ -91,84 +97,107 @@ func (w *worker) started(e *Exec, pidfd int) {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if len(r.queue) >= recordQueue {
+		r.lost++
+		closePidfd(pidfd)
+		return
+	}
 	one := record{*e, pidfd}
-	one.exec.Lost = r.lost
-	if _, is := r.live[e.PID]; is || r.closed {
+	if _, is := r.live[e.PID]; is && pidfd >= 0 { // two questions about one process
 		closePidfd(pidfd)
 		one.pidfd = -1
 	}
-	if !r.closed {
+	if one.pidfd >= 0 {
+		r.live[e.PID] = struct{}{}
+	}
+	if r.queue = append(r.queue, one); len(r.queue) == 1 {
 		select {
-		case r.queue <- one:
-			if r.lost = 0; one.pidfd >= 0 {
-				r.live[e.PID] = nil
-			}
-			return
+		case r.news <- struct{}{}:
 		default:
 		}
 	}
-	r.lost++
-	closePidfd(one.pidfd)
 }
 
-// tell tells the receiver, one after the other.
+// tell tells the receiver, one after the other, until all is told.
 func (r *recorder) tell() {
 	defer close(r.told)
-	for one := range r.queue {
-		r.s.Started(&one.exec)
-		if one.pidfd < 0 {
+	pause := tellSoon
+	for {
+		if len(r.watches) == 0 {
+			<-r.news
+			pause = tellSoon
+		}
+		t := time.NewTimer(pause)
+		select {
+		case <-t.C:
+		case <-r.news: // or the end
+			t.Stop()
+			r.mu.Lock()
+			if pause = tellSoon; !r.closed {
+				r.mu.Unlock()
+				time.Sleep(tellSoon)
+				r.mu.Lock()
+			}
+			r.mu.Unlock()
+		}
+		r.mu.Lock()
+		list, lost, closed := r.queue, r.lost, r.closed
+		r.queue, r.lost = nil, 0
+		r.mu.Unlock()
+		for i := range list {
+			r.s.Started(&list[i].exec)
+			if fd := list[i].pidfd; fd >= 0 {
+				r.watches = append(r.watches, watch{ExecEnd{PID: list[i].exec.PID, Inside: list[i].exec.Inside}, fd})
+			}
+		}
+		if lost > 0 && r.s.Missed != nil {
+			r.s.Missed(lost)
+		}
+		if r.look(closed) == 0 && len(list) == 0 {
+			pause = min(2*pause, tellLate)
+		} else {
+			pause = tellSoon
+		}
+		if closed {
+			return
+		}
+	}
+}
+
+// look tells of the processes that have ended, and says how many. With last, no
+// process is looked at again.
+func (r *recorder) look(last bool) (ended int) {
+	if len(r.watches) == 0 {
+		return 0
+	}
+	polls := make([]unix.PollFd, len(r.watches))
+	for i := range r.watches {
+		polls[i] = unix.PollFd{Fd: int32(r.watches[i].fd), Events: unix.POLLIN}
+	}
+	unix.Poll(polls, 0)
+	keep := r.watches[:0]
+	for i, w := range r.watches {
+		gone := polls[i].Revents != 0
+		if gone {
+			w.end.Known, w.end.Status = exitStatus(w.fd)
+		}
+		// The kernel says how a process ended once its parent has been told. One that
+		// does not say it tells only when that has happened, or never.
+		if !last && (!gone || !w.end.Known && polls[i].Revents&unix.POLLHUP == 0) {
+			keep = append(keep, w)
 			continue
 		}
-		f := os.NewFile(uintptr(one.pidfd), "pidfd")
+		closeFD(w.fd)
 		r.mu.Lock()
-		r.live[one.exec.PID] = f
-		if r.closed {
-			f.SetReadDeadline(time.Now())
-		}
+		delete(r.live, w.end.PID)
 		r.mu.Unlock()
-		r.ends.Add(1)
-		go r.awaitEnd(f, ExecEnd{PID: one.exec.PID, Inside: one.exec.Inside})
-	}
-}
-
-// awaitEnd waits for a process to end, without taking up a thread.
-func (r *recorder) awaitEnd(f *os.File, end ExecEnd) {
-	defer r.ends.Done()
-	conn, err := f.SyscallConn()
-	ended, tries := false, 0
-	for err == nil {
-		err = conn.Read(func(fd uintptr) bool {
-			var reaped bool
-			ended, reaped = pollPidfd(int(fd))
-			end.Known, end.Status = exitStatus(int(fd))
-			return end.Known || reaped
-		})
-		if !errors.Is(err, os.ErrDeadlineExceeded) {
-			break
+		if gone {
+			ended++
+			r.s.Ended(&w.end)
 		}
-		// Somebody closes the recorder, or an ended process was not reaped.
-		r.mu.Lock()
-		last := r.closed
-		r.mu.Unlock()
-		if tries++; last && tries > 1 {
-			break
-		}
-		err = f.SetReadDeadline(time.Now().Add(reaping))
 	}
-	r.mu.Lock()
-	delete(r.live, end.PID)
-	r.mu.Unlock()
-	f.Close()
-	if ended {
-		r.s.Ended(&end)
-	}
-}
-
-// pollPidfd says whether a process has ended, and whether it has been reaped.
-func pollPidfd(fd int) (ended, reaped bool) {
-	p := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
-	unix.Poll(p, 0)
-	return p[0].Revents != 0, p[0].Revents&unix.POLLHUP != 0
+	r.watches = keep
+	return ended
 }
 
 // exitStatus asks how the process of a pidfd ended: struct pidfd_info of
@@ -196,13 +225,10 @@ func (r *recorder) close() {
 	}
 	r.mu.Lock()
 	r.closed = true
-	close(r.queue)
-	for _, f := range r.live {
-		if f != nil {
-			f.SetReadDeadline(time.Now())
-		}
-	}
 	r.mu.Unlock()
+	select {
+	case r.news <- struct{}{}:
+	default:
+	}
 	<-r.told
-	r.ends.Wait()
 }

@@ -20,9 +20,12 @@ type Supervision struct {
 	Judge func(ctx context.Context, e *Exec) syscall.Errno
 
 	// Started is told of each program that the kernel was let go on with, one at a
-	// time. Those that come faster than it returns are counted in Exec.Lost of the
-	// next. Nil records nothing.
+	// time and some milliseconds later. Nil records nothing.
 	Started func(*Exec)
+
+	// Missed is told how many programs came faster than Started returned, and were
+	// not told.
+	Missed func(n int)
 
 	// Ended is told when a process that Started was told of has ended, as far as
 	// there are not too many at once.
@@ -43,8 +46,6 @@ type Exec struct {
 	More   int      // arguments that are not in Args, or not whole
 	Dir    string   // the working directory, inside; "" when it is not known
 	By     string   // the program that asks, inside
-
-	Lost int // programs before this one that Started was not told of
 }
 
 // ExecEnd is the end of a process.

@@ -71,5 +71,6 @@ type Profile struct {
 	Exec bool `json:"exec,omitempty"`
 }
 
-// Notifies says whether the filter hands any call over, and so has a listener.
-func (p Profile) Notifies() bool { return p.Broker || p.Reads || p.Sockets || p.Metadata || p.Exec }
+// Notifies says whether somebody must listen to the filter. What Reads, Sockets and
+// Metadata hand over needs a Broker.
+func (p Profile) Notifies() bool { return p.Broker || p.Exec }
