@@ -184,7 +184,7 @@ func TestExecJudge(t *testing.T) {
 			})
 			var script strings.Builder
 			for i, way := range ways {
-				fmt.Fprintf(&script, "rm -f ran; (%s); [ -e ran ]; echo way %d: $?\n", way, i)
+				fmt.Fprintf(&script, "rm -f ran; ( %s ); [ -e ran ]; echo way %d: $?\n", way, i)
 			}
 			out, _ := supervised(t, p, s, "/bin/bash", "-c", script.String())
 			for i, way := range ways {
