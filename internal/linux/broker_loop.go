@@ -5,6 +5,7 @@ package linux
 import (
 	"errors"
 	"fmt"
+	"os"
 	"runtime"
 	"sync"
 	"time"
@@ -215,11 +216,29 @@ func (w *worker) close() {
 
 // serve answers calls until it is woken up or nobody is left to call.
 func (w *worker) serve() error {
-	poll := [2]unix.PollFd{{Fd: int32(w.listener), Events: unix.POLLIN}, {Fd: int32(w.wake), Events: unix.POLLIN}}
+	poll := &[2]unix.PollFd{{Fd: int32(w.listener), Events: unix.POLLIN}, {Fd: int32(w.wake), Events: unix.POLLIN}}
+	calls, err := w.calls()
+	if err != nil {
+		return err
+	}
+	defer calls.Close()
+	conn, err := calls.SyscallConn()
+	if err != nil {
+		return fmt.Errorf("watch for notifications: %w", err)
+	}
+	var now unix.Timespec
+	var e unix.Errno
+	look := func(uintptr) bool {
+		var n uintptr
+		n, _, e = unix.RawSyscall6(unix.SYS_PPOLL, uintptr(unsafe.Pointer(poll)), uintptr(len(poll)), uintptr(unsafe.Pointer(&now)), 0, 0, 0)
+		return n > 0 || e != 0
+	}
 	for {
-		// The only call that waits for the box. Poll comes before receive because a
+		// The only place that waits for the box. Poll comes before receive because a
 		// receive cannot be woken up, and on older kernels outlives the last caller.
-		_, _, e := unix.Syscall6(unix.SYS_PPOLL, uintptr(unsafe.Pointer(&poll)), 2, 0, 0, 0, 0)
+		if err := conn.Read(look); err != nil {
+			return fmt.Errorf("wait for notifications: %w", err)
+		}
 		if e != 0 && e != unix.EINTR {
 			return fmt.Errorf("poll: %w", e)
 		}
@@ -244,6 +263,26 @@ func (w *worker) serve() error {
 			return fmt.Errorf("receive notification: %w", e)
 		}
 	}
+}
+
+// calls is a file that the Go runtime watches for calls. Waiting for them in a
+// system call of the worker's own would keep the runtime's monitor awake, which
+// looks every 20 us after a thread that waits in one: a millisecond of processor
+// time for each call that comes milliseconds after the last. The listener itself
+// would wake up the runtime for each answer too.
+func (w *worker) calls() (*os.File, error) {
+	ep, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
+	if err != nil {
+		return nil, fmt.Errorf("make an epoll: %w", err)
+	}
+	for _, fd := range [...]int{w.listener, w.wake} {
+		if err := unix.EpollCtl(ep, unix.EPOLL_CTL_ADD, fd, &unix.EpollEvent{Events: unix.EPOLLIN}); err != nil {
+			unix.Close(ep)
+			return nil, fmt.Errorf("watch for notifications: %w", err)
+		}
+	}
+	unix.SetNonblock(ep, true) // what makes os watch it
+	return os.NewFile(uintptr(ep), "epoll"), nil
 }
 
 // handle does one call and answers it.

@@ -25,7 +25,7 @@ const (
 	// Telling waits for more to tell: to be woken for each program would cost a script
 	// that starts many a tenth of its time. Processes are looked at as often while
 	// they come and go, and less often while they stay.
-	tellSoon, tellLate = 5 * time.Millisecond, 100 * time.Millisecond
+	tellSoon, tellLate = 20 * time.Millisecond, 100 * time.Millisecond
 )
 
 // recorder tells what was executed, and how it ended.
