@@ -163,8 +163,8 @@ func TestTopCommand(t *testing.T) {
 	}
 }
 
-// TestPrograms: with a log, each program is in it, and how it ended.
-func TestPrograms(t *testing.T) {
+// TestProgramLog: with a log, each program is in it, and how it ended.
+func TestProgramLog(t *testing.T) {
 	t.Setenv("BAILEY_TEST_TOKEN", "geheim-geheim")
 	var mu sync.Mutex
 	var events []bailey.Event
