@@ -29,6 +29,7 @@ type Box struct {
 	netLog  *audit.Log // of connections alone
 	begin   time.Time
 	denials denials
+	execs   execs
 	flows   flows
 	answers answers
 	network *network                   // nil without a gate
@@ -162,7 +163,7 @@ func (b *Box) launch(first *linux.Command, begun *linux.Begun) (process, error) 
 		}
 		return b.backend.Start(first)
 	}
-	options := linux.Options{Denied: b.denied, Limit: b.limited, Failed: b.failed, Begun: begun}
+	options := linux.Options{Denied: b.denied, Limit: b.limited, Failed: b.failed, Begun: begun, Execs: b.supervision()}
 	if b.network != nil {
 		b.network.options(&options)
 	}
@@ -243,7 +244,7 @@ func (b *Box) Close() error {
 		}
 		b.closed = b.kill()
 		b.mu.Lock()
-		end := audit.SessionEnd{Status: b.last, Duration: int64(time.Since(b.begin)), Commands: b.commands, Denials: b.denials.count()}
+		end := audit.SessionEnd{Status: b.last, Duration: int64(time.Since(b.begin)), Commands: b.commands, Denials: b.denials.count(), Programs: b.Programs()}
 		b.mu.Unlock()
 		if f := b.failure.Load(); f != nil {
 			b.closed = errors.Join(*f, b.closed)

@@ -42,6 +42,9 @@ func prepare(cfg Config, facts *plan.Facts) (*Plan, error) {
 	if err != nil {
 		return nil, planError(err, pol.MinTier.V)
 	}
+	if cfg.recorded() && pl.Tier != TierNone && pol.Exec.Supervise.V != "off" {
+		pl.Syscalls.Exec = true
+	}
 	return &Plan{config: cfg, policy: pol, facts: facts, plan: pl}, nil
 }
 

@@ -64,6 +64,12 @@ func (c *Cmd) start() error {
 	if len(lc.Args) == 0 {
 		lc.Args = []string{c.Path}
 	}
+	if err := box.topCommand(c.ctx, lc.Args); err != nil {
+		if first {
+			box.abandon()
+		}
+		return err
+	}
 	if err := c.io.setUp(c, lc, box.meter, plan.walled()); err != nil {
 		if first {
 			box.abandon()

@@ -53,7 +53,7 @@ func run(parts []string) error {
 		name string
 		run  func() error
 	}{
-		{"start", b.start}, {"second", b.second}, {"memory", b.memory}, {"tree", b.tree}, {"build", b.build}, {"many", b.many}, {"net", b.network},
+		{"start", b.start}, {"second", b.second}, {"memory", b.memory}, {"tree", b.tree}, {"build", b.build}, {"execs", b.execs}, {"many", b.many}, {"net", b.network},
 	}
 	for _, p := range all {
 		if len(parts) > 0 && !slices.Contains(parts, p.name) {

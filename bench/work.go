@@ -15,6 +15,12 @@ import (
 // inside and outside run a shell script that is timed by itself, so that the
 // start of the box does not count.
 func (b *bench) scripts(title string, rounds int, prepare, script string) error {
+	return b.compare(title, rounds, []candidate{{name: "outside", do: b.timed(prepare, script, "env")},
+		{name: "inside", do: b.timed(prepare, script, b.bailey, "run", "--quiet", "--")}})
+}
+
+// timed is a script that is started by argv and times itself.
+func (b *bench) timed(prepare, script string, argv ...string) func() (time.Duration, error) {
 	timed := `set -e
 ` + prepare + `
 s=$(date +%s%N)
@@ -22,21 +28,18 @@ s=$(date +%s%N)
 } >/dev/null 2>&1
 e=$(date +%s%N)
 echo $((e - s))`
-	run := func(argv ...string) func() (time.Duration, error) {
-		return func() (time.Duration, error) {
-			cmd := exec.Command(argv[0], append(argv[1:], "sh", "-c", timed)...)
-			cmd.Dir = b.work
-			cmd.Env = append(os.Environ(), "GOFLAGS=-buildvcs=false")
-			out, err := cmd.CombinedOutput()
-			if err != nil {
-				return 0, fmt.Errorf("%w: %s", err, out)
-			}
-			lines := strings.Fields(string(out))
-			n, err := strconv.ParseInt(lines[len(lines)-1], 10, 64)
-			return time.Duration(n), err
+	return func() (time.Duration, error) {
+		cmd := exec.Command(argv[0], append(argv[1:len(argv):len(argv)], "sh", "-c", timed)...)
+		cmd.Dir = b.work
+		cmd.Env = append(os.Environ(), "GOFLAGS=-buildvcs=false")
+		out, err := cmd.CombinedOutput()
+		if err != nil {
+			return 0, fmt.Errorf("%w: %s", err, out)
 		}
+		lines := strings.Fields(string(out))
+		n, err := strconv.ParseInt(lines[len(lines)-1], 10, 64)
+		return time.Duration(n), err
 	}
-	return b.compare(title, rounds, []candidate{{name: "outside", do: run("env")}, {name: "inside", do: run(b.bailey, "run", "--quiet", "--")}})
 }
 
 // tree measures work on many files.
@@ -83,18 +86,62 @@ func (b *bench) tree() error {
 	return nil
 }
 
-// build measures a Go build of this project, cold and warm.
-func (b *bench) build() error {
-	src := filepath.Join(b.work, "src")
+// source puts a copy of this project into the workspace, and makes it the workspace
+// until back is called.
+func (b *bench) source() (back func(), err error) {
+	src, old := filepath.Join(b.work, "src"), b.work
 	out, err := exec.Command("sh", "-c", "git ls-files -z | tar --null -T - -cf - | (mkdir -p "+src+" && tar -C "+src+" -xf -)").CombinedOutput()
 	if err != nil {
-		return fmt.Errorf("%w: %s", err, out)
+		return nil, fmt.Errorf("%w: %s", err, out)
 	}
-	old := b.work
 	b.work = src
-	defer func() { b.work = old }()
+	return func() { b.work = old }, nil
+}
+
+// build measures a Go build of this project, cold and warm.
+func (b *bench) build() error {
+	back, err := b.source()
+	if err != nil {
+		return err
+	}
+	defer back()
 	if err := b.scripts("go build, cold cache", 3, "export GOCACHE=$PWD/.gocache; rm -rf .gocache out", "go build -o out ./cmd/bailey"); err != nil {
 		return err
 	}
 	return b.scripts("go build, warm cache", 10, "export GOCACHE=$PWD/.gocache; go build -o out ./cmd/bailey", "go build -o out ./cmd/bailey")
+}
+
+// execs measures what looking at each program that is executed inside costs.
+func (b *bench) execs() error {
+	back, err := b.source()
+	if err != nil {
+		return err
+	}
+	defer back()
+	rules, log := filepath.Join(b.dir, "rules.toml"), filepath.Join(b.dir, "log")
+	if err := os.WriteFile(rules, []byte("permissions.deny = [\"Bash(git push *)\"]\npermissions.ask = [\"Bash(npm publish *)\"]\n"), 0o644); err != nil {
+		return err
+	}
+	for _, s := range []struct {
+		title           string
+		rounds          int
+		prepare, script string
+	}{
+		{"300 fork and exec", 20, "", "i=0; while [ $i -lt 300 ]; do /bin/true; i=$((i+1)); done"},
+		{"300 times sh -c", 10, "", "i=0; while [ $i -lt 300 ]; do sh -c 'true; true'; i=$((i+1)); done"},
+		{"go build, cold cache", 3, "export GOCACHE=$PWD/.gocache; rm -rf .gocache out", "go build -o out ./cmd/bailey"},
+	} {
+		inside := func(flags ...string) func() (time.Duration, error) {
+			return b.timed(s.prepare, s.script, append(append([]string{b.bailey, "run", "--quiet"}, flags...), "--")...)
+		}
+		if err := b.compare(s.title+", programs looked at", s.rounds, []candidate{
+			{name: "not at all", do: inside()},
+			{name: "rules", do: inside("--config", rules)},
+			{name: "recorded", do: inside("--log", log)},
+			{name: "rules, recorded", do: inside("--config", rules, "--log", log)},
+		}); err != nil {
+			return err
+		}
+	}
+	return nil
 }

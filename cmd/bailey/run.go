@@ -108,6 +108,9 @@ func (a *app) execute(o *runOptions, words []string) (started bool, err error) {
 	err = s.cmd.Wait()
 	s.restore()
 	a.denied(s.cmd.Denials())
+	if b := s.cmd.Box(); a.verbose && b != nil && b.Programs() > 0 {
+		a.info("%d programs were executed inside", b.Programs())
+	}
 	result := s.result(err)
 	if writeErr := r.ended(s.cmd, err, a.exit(result)); writeErr != nil {
 		a.say(message{Level: "error", Text: "write report: " + writeErr.Error()})

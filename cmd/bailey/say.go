@@ -121,7 +121,10 @@ func (a *app) exit(err error) int {
 func exitFor(err error) int {
 	var limit *bailey.LimitError
 	var path *fs.PathError
+	var denied *bailey.DeniedError
 	switch {
+	case errors.As(err, &denied) && denied.Op == "exec":
+		return exitDenied
 	case errors.As(err, &limit) && limit.Limit == "timeout":
 		return exitTimeout
 	case errors.As(err, &limit):

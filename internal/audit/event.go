@@ -22,6 +22,8 @@ const (
 	TypeSessionStart Type = "session.start"
 	TypeExec         Type = "exec"
 	TypeExit         Type = "exit"
+	TypeProgram      Type = "program"
+	TypeProgramExit  Type = "program.exit"
 	TypeDecision     Type = "decision"
 	TypeDenial       Type = "denial"
 	TypeLimit        Type = "limit"
@@ -82,6 +84,30 @@ type Exec struct {
 type Exit struct {
 	PID    int    `json:"pid"`
 	Status Status `json:"status"`
+}
+
+// Program is a program that a process inside has asked the kernel to execute. The
+// file was there and had the right to be executed; that the kernel did it is not
+// known.
+type Program struct {
+	PID    int      `json:"pid"`                  // on the host
+	Inside int      `json:"pid_inside,omitempty"` // in the box
+	Parent int      `json:"ppid,omitempty"`       // on the host
+	Path   string   `json:"path"`                 // as it was asked for
+	Real   string   `json:"real,omitempty"`       // where that leads, when it is another
+	Args   []string `json:"argv"`
+	More   int      `json:"more,omitempty"` // arguments that are not in Args, or not whole
+	Dir    string   `json:"dir,omitempty"`
+	By     string   `json:"by,omitempty"` // the program that asked, as seen inside
+}
+
+// ProgramExit is the end of a process that a Program was told of.
+type ProgramExit struct {
+	PID    int    `json:"pid"`
+	Inside int    `json:"pid_inside,omitempty"`
+	Known  bool   `json:"known"` // the kernel told how
+	Code   int    `json:"code"`  // as a shell says it: 128+n after signal n
+	Signal string `json:"signal,omitempty"`
 }
 
 // Decision is an answer of the decision engine.
@@ -156,7 +182,8 @@ type SessionEnd struct {
 	Duration int64   `json:"duration_ns"`
 	Commands int     `json:"commands"`
 	Denials  int     `json:"denials"`
-	Error    string  `json:"error,omitempty"` // why bailey itself ended it
+	Programs int     `json:"programs,omitempty"` // executed inside, when they are recorded
+	Error    string  `json:"error,omitempty"`    // why bailey itself ended it
 }
 
 // Status is how a command ended, and what it used.
@@ -172,6 +199,8 @@ type Status struct {
 func (SessionStart) Type() Type { return TypeSessionStart }
 func (Exec) Type() Type         { return TypeExec }
 func (Exit) Type() Type         { return TypeExit }
+func (Program) Type() Type      { return TypeProgram }
+func (ProgramExit) Type() Type  { return TypeProgramExit }
 func (Decision) Type() Type     { return TypeDecision }
 func (Denial) Type() Type       { return TypeDenial }
 func (Limit) Type() Type        { return TypeLimit }
@@ -199,6 +228,10 @@ func (e *Event) UnmarshalJSON(b []byte) error {
 		e.Data, err = read[Exec](raw.Data)
 	case TypeExit:
 		e.Data, err = read[Exit](raw.Data)
+	case TypeProgram:
+		e.Data, err = read[Program](raw.Data)
+	case TypeProgramExit:
+		e.Data, err = read[ProgramExit](raw.Data)
 	case TypeDecision:
 		e.Data, err = read[Decision](raw.Data)
 	case TypeDenial:

@@ -72,6 +72,14 @@ func (d Exec) scrubbed(f func(string) string) Data {
 
 func (d Exit) scrubbed(func(string) string) Data { return d }
 
+func (d Program) scrubbed(f func(string) string) Data {
+	d.Args = scrubAll(f, d.Args)
+	d.Path, d.Real, d.Dir, d.By = f(d.Path), f(d.Real), f(d.Dir), f(d.By)
+	return d
+}
+
+func (d ProgramExit) scrubbed(func(string) string) Data { return d }
+
 func (d Decision) scrubbed(f func(string) string) Data {
 	d.Target, d.Rule, d.File = f(d.Target), f(d.Rule), f(d.File)
 	return d

@@ -46,6 +46,10 @@ type Options struct {
 	// Proxy is what commands of tier landlock may connect to; nil is nothing.
 	Proxy *Proxy
 
+	// Execs is what is done with the programs that are executed inside; nil, and a
+	// plan whose Syscalls.Exec is not set, leave them alone.
+	Execs *Supervision
+
 	// Begun is a box whose first steps were taken while the plan was being made.
 	// Open takes it over; nil begins anew.
 	Begun *Begun

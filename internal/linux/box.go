@@ -5,6 +5,7 @@ package linux
 import (
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"runtime"
 	"sync"
@@ -228,7 +229,7 @@ func (b *Box) launch(l *launch, flags uintptr) (*Process, error) {
 		return fail(mapErr)
 	case r.err != nil:
 		return fail(r.err)
-	case r.ready && l.cmd != nil && b.plan.Syscalls.Broker && r.listener == 0:
+	case r.ready && l.cmd != nil && b.plan.Syscalls.Notifies() && r.listener == 0:
 		// Every name would fail, and nobody could say why.
 		return fail(&SetupError{Step: "receive the filter's listener", Errno: unix.ENOENT})
 	case !r.ready && l.cmd != nil:
@@ -421,20 +422,23 @@ func (l *launch) confine(rules []pathRule) error {
 		return err
 	}
 	c.selfCheck(l.scoped)
-	return c.exec()
+	return c.exec(l.key)
 }
 
 // filter appends the syscall filter, and hands its listener to the supervisor
 // when names are brokered.
 func (l *launch) filter() error {
-	prog, err := seccomp.Compile(l.b.plan.Syscalls, runtime.GOARCH)
+	if l.b.plan.Syscalls.Exec {
+		l.key = rand.Uint64() | 1
+	}
+	prog, err := seccomp.Compile(l.b.plan.Syscalls, runtime.GOARCH, l.key)
 	if err != nil {
 		return fmt.Errorf("compile the syscall filter: %w", err)
 	}
 	code := l.p.bytes(unsafe.Slice((*byte)(unsafe.Pointer(&prog[0])), len(prog)*int(unsafe.Sizeof(prog[0]))))
 	f := hold(l.p, unix.SockFprog{Len: uint16(len(prog)), Filter: (*unix.SockFilter)(code.ptr)})
 	flags := 0
-	if l.b.plan.Syscalls.Broker {
+	if l.b.plan.Syscalls.Notifies() {
 		flags = unix.SECCOMP_FILTER_FLAG_NEW_LISTENER | unix.SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV
 	}
 	fd := l.p.call("install the syscall filter", unix.SYS_SECCOMP, num(unix.SECCOMP_SET_MODE_FILTER), num(flags), mem(unsafe.Pointer(f)))

@@ -51,6 +51,9 @@ type brokerConfig struct {
 	// is read once and not for each file it makes (6 us).
 	Umask bool
 
+	// Execs is what is done with execve; nil lets every one go on.
+	Execs *Supervision
+
 	// Denied is called for each refusal, from a goroutine of the broker's own. It
 	// may block; what does not fit in the queue meanwhile is counted in
 	// Denial.Lost of the next. Nil drops them.
@@ -98,7 +101,7 @@ func startBroker(listener int, cfg brokerConfig) (*broker, error) {
 	ready := make(chan error, 1)
 	// On the heap, whatever escape analysis says: addresses inside it are passed as
 	// numbers, and a stack may move.
-	w := &worker{cfg: cfg, names: cfg.Names, listener: listener, wake: wake, queue: b.queue}
+	w := &worker{cfg: cfg, names: cfg.Names, listener: listener, wake: wake, queue: b.queue, recorder: newRecorder(cfg.Execs)}
 	go b.work(w, ready)
 	if err := <-ready; err != nil {
 		<-b.done
@@ -147,6 +150,7 @@ func (b *broker) report(denied func(Denial)) {
 func (b *broker) work(w *worker, ready chan<- error) {
 	defer close(b.done)
 	defer close(b.queue)
+	defer w.recorder.close()
 	defer w.close()
 	if err := w.setUp(); err != nil {
 		ready <- err

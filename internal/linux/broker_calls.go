@@ -61,6 +61,10 @@ func (w *worker) dispatchAt(nr int, a *[6]uint64) (int, unix.Errno) {
 		return w.connect(int32(uint32(a[0])), a[1], a[2])
 	case unix.SYS_LISTEN:
 		return w.listen(int32(uint32(a[0])), a[1])
+	case unix.SYS_EXECVE:
+		return w.execve(a[0], a[1])
+	case unix.SYS_EXECVEAT:
+		return w.exec(a[0], a[1], a[2], a[4])
 	case unix.SYS_UMASK:
 		return w.setMask(uint32(a[0]))
 	}

@@ -5,6 +5,7 @@ package linux
 import (
 	"errors"
 	"fmt"
+	"os"
 	"runtime"
 	"sync"
 	"time"
@@ -72,6 +73,7 @@ type worker struct {
 	gen     uint32 // grows with every umask(2) inside
 	settled time.Time
 	fifos   chan struct{} // one for each goroutine that waits for a FIFO
+	held    chan struct{} // one for each that waits for an answer about a program
 	waits   sync.WaitGroup
 	stop    chan struct{}
 
@@ -91,6 +93,10 @@ type worker struct {
 	iov              [2]unix.Iovec
 	own, theirs, tid digits     // numbers of descriptors and tasks, as paths
 	text             [4096]byte // the target of a new symbolic link
+
+	program  Exec // of the present call
+	scripts  [scriptSlots]scriptSlot
+	recorder *recorder // nil when nothing is recorded
 }
 
 // setUp makes the thread what it works as.
@@ -102,6 +108,7 @@ func (w *worker) setUp() error {
 		w.tasks[i].proc = -1
 	}
 	w.fifos = make(chan struct{}, maxFIFOs)
+	w.held = make(chan struct{}, maxHeld)
 	w.stop = make(chan struct{})
 
 	var sizes [3]uint16
@@ -209,11 +216,29 @@ func (w *worker) close() {
 
 // serve answers calls until it is woken up or nobody is left to call.
 func (w *worker) serve() error {
-	poll := [2]unix.PollFd{{Fd: int32(w.listener), Events: unix.POLLIN}, {Fd: int32(w.wake), Events: unix.POLLIN}}
+	poll := &[2]unix.PollFd{{Fd: int32(w.listener), Events: unix.POLLIN}, {Fd: int32(w.wake), Events: unix.POLLIN}}
+	calls, err := w.calls()
+	if err != nil {
+		return err
+	}
+	defer calls.Close()
+	conn, err := calls.SyscallConn()
+	if err != nil {
+		return fmt.Errorf("watch for notifications: %w", err)
+	}
+	var now unix.Timespec
+	var e unix.Errno
+	look := func(uintptr) bool {
+		var n uintptr
+		n, _, e = unix.RawSyscall6(unix.SYS_PPOLL, uintptr(unsafe.Pointer(poll)), uintptr(len(poll)), uintptr(unsafe.Pointer(&now)), 0, 0, 0)
+		return n > 0 || e != 0
+	}
 	for {
-		// The only call that waits for the box. Poll comes before receive because a
+		// The only place that waits for the box. Poll comes before receive because a
 		// receive cannot be woken up, and on older kernels outlives the last caller.
-		_, _, e := unix.Syscall6(unix.SYS_PPOLL, uintptr(unsafe.Pointer(&poll)), 2, 0, 0, 0, 0)
+		if err := conn.Read(look); err != nil {
+			return fmt.Errorf("wait for notifications: %w", err)
+		}
 		if e != 0 && e != unix.EINTR {
 			return fmt.Errorf("poll: %w", e)
 		}
@@ -240,6 +265,26 @@ func (w *worker) serve() error {
 	}
 }
 
+// calls is a file that the Go runtime watches for calls. Waiting for them in a
+// system call of the worker's own would keep the runtime's monitor awake, which
+// looks every 20 us after a thread that waits in one: a millisecond of processor
+// time for each call that comes milliseconds after the last. The listener itself
+// would wake up the runtime for each answer too.
+func (w *worker) calls() (*os.File, error) {
+	ep, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
+	if err != nil {
+		return nil, fmt.Errorf("make an epoll: %w", err)
+	}
+	for _, fd := range [...]int{w.listener, w.wake} {
+		if err := unix.EpollCtl(ep, unix.EPOLL_CTL_ADD, fd, &unix.EpollEvent{Events: unix.EPOLLIN}); err != nil {
+			unix.Close(ep)
+			return nil, fmt.Errorf("watch for notifications: %w", err)
+		}
+	}
+	unix.SetNonblock(ep, true) // what makes os watch it
+	return os.NewFile(uintptr(ep), "epoll"), nil
+}
+
 // handle does one call and answers it.
 func (w *worker) handle() {
 	w.answered = false
@@ -260,7 +305,8 @@ func (w *worker) handle() {
 }
 
 // proceed lets the kernel run the call as it stands. Only for calls whose
-// arguments are all in registers: memory could have changed.
+// arguments are all in registers, because memory could have changed; and for exec,
+// which nobody else can do for the caller (see broker_exec.go).
 func (w *worker) proceed() {
 	w.resp = seccompResp{id: w.req.id, flags: notifContinue}
 	unix.RawSyscall(unix.SYS_IOCTL, uintptr(w.listener), ioctlNotifSend, uintptr(unsafe.Pointer(&w.resp)))

@@ -57,7 +57,7 @@ func becomeBrokerChild(spec string) error {
 	if err != nil {
 		return err
 	}
-	prog, err := seccomp.Compile(c.Profile, runtime.GOARCH)
+	prog, err := seccomp.Compile(c.Profile, runtime.GOARCH, 0)
 	if err != nil {
 		return err
 	}

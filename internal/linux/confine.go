@@ -264,8 +264,9 @@ func (c *confiner) selfCheck(scoped bool) {
 	check("the network", unix.SYS_CONNECT, s.operand(), mem(unsafe.Pointer(sa)), num(unix.SizeofSockaddrInet4)).deny(unix.ENETUNREACH)
 }
 
-// exec ends the list: say that all walls stand, then become the command.
-func (c *confiner) exec() error {
+// exec ends the list: say that all walls stand, then become the command. key is
+// what lets its execve pass the filter.
+func (c *confiner) exec(key uint64) error {
 	p := c.p
 	for _, s := range append(append([]string{c.cmd.Path, c.cmd.Dir}, c.cmd.Args...), c.cmd.Env...) {
 		if strings.IndexByte(s, 0) >= 0 {
@@ -273,7 +274,7 @@ func (c *confiner) exec() error {
 		}
 	}
 	p.add("report", op{kind: opSend, args: [6]operand{num(msgReady), num(0), num(0)}})
-	p.add("execute", op{kind: opExec, cand: p.vector(c.candidates()), argv: p.vector(c.cmd.Args), envv: p.vector(c.cmd.Env)})
+	p.add("execute", op{kind: opExec, args: [6]operand{word(uintptr(key))}, cand: p.vector(c.candidates()), argv: p.vector(c.cmd.Args), envv: p.vector(c.cmd.Env)})
 	return nil
 }
 

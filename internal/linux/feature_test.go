@@ -134,7 +134,7 @@ func TestProbeWithoutUserNamespaces(t *testing.T) {
 // TestProbeInsideABox holds that a probe under a box's own filter, which refuses
 // about everything that is asked, ends with answers.
 func TestProbeInsideABox(t *testing.T) {
-	prog, err := seccomp.Compile(seccomp.Profile{}, runtime.GOARCH)
+	prog, err := seccomp.Compile(seccomp.Profile{}, runtime.GOARCH, 0)
 	if err != nil {
 		t.Fatal(err)
 	}

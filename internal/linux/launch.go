@@ -39,6 +39,7 @@ type launch struct {
 	pid1FD   int     // 0 for none
 	guard    int     // its guard's pid
 	dumpable uintptr // what this process was before a child shared its memory
+	key      uint64  // lets the command's own execve pass the filter; 0 for none
 }
 
 func newLaunch(cmd *Command, f fault) (*launch, error) {

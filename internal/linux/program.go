@@ -56,7 +56,7 @@ const (
 	opZero                 // fail unless args[1] bytes at args[0] are all zero
 	opBits                 // fail unless the 64-bit number at args[0] has all bits of args[1]
 	opSend                 // send message kind args[0] with value regs or number args[1]
-	opExec                 // try to execute each candidate
+	opExec                 // try to execute each candidate; args[0] is seccomp.Compile's key
 	opJump                 // continue at op number jump
 	opExit                 // end this process with status args[0]
 	opInject               // test only: an opCall that is not made; the errno is in nr

@@ -200,7 +200,7 @@ func (p *program) exec(o *op) syscall.Errno {
 		if c == nil {
 			return result
 		}
-		_, _, e := rawCall(syscall.SYS_EXECVE, uintptr(unsafe.Pointer(c)), uintptr(unsafe.Pointer(o.argv)), uintptr(unsafe.Pointer(o.envv)), 0, 0, 0)
+		_, _, e := rawCall(syscall.SYS_EXECVE, uintptr(unsafe.Pointer(c)), uintptr(unsafe.Pointer(o.argv)), uintptr(unsafe.Pointer(o.envv)), o.args[0].val, 0, 0)
 		switch e {
 		case syscall.ENOENT, syscall.ENOTDIR:
 		case syscall.EACCES:

@@ -16,7 +16,7 @@ import (
 
 // matcher compiles the plan's name rules, once for a box.
 func (b *Box) matcher() (*name.Matcher, error) {
-	if !b.plan.Syscalls.Broker {
+	if !b.plan.Syscalls.Notifies() {
 		return nil, nil
 	}
 	b.mu.Lock()
@@ -125,7 +125,7 @@ func (b *Box) startBroker(listener, pid int) (*broker, error) {
 	}
 	id := b.plan.Identity
 	cfg := brokerConfig{Root: root, Proc: proc, Names: names, HostUID: id.HostUID, HostGID: id.HostGID,
-		DropCreds: os.Geteuid() == 0, Umask: true, Denied: b.options.Denied, Proxy: b.options.Proxy}
+		DropCreds: os.Geteuid() == 0, Umask: true, Denied: b.options.Denied, Proxy: b.options.Proxy, Execs: b.options.Execs}
 	if b.pid1 <= 0 {
 		cfg.Write, cfg.Read = places(b.plan.Landlock.Paths)
 	}

@@ -163,7 +163,9 @@ func arrange(words []string, takes string, p *program, pattern bool) arranged {
 				}
 				out.options = append(out.options, one)
 			}
-			out.options = append(out.options, w)
+			if !pattern || p == nil { // of a known program, rm -rf is rm -f -r too
+				out.options = append(out.options, w)
+			}
 		}
 	}
 	return out

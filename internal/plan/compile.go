@@ -115,6 +115,7 @@ func (c *compiler) full() error {
 		Debug:  c.p.Process.Debug.V,
 		Broker: len(c.pl.Writable) > 0 || c.denyReads(),
 		Reads:  c.denyReads(),
+		Exec:   c.p.Deep(),
 	}
 	return nil
 }

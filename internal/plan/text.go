@@ -42,6 +42,9 @@ func (pl *Plan) Text() string {
 		w.row("connections", "to the gate's proxy alone")
 	}
 	w.row("metadata looked at", yes(pl.Syscalls.Metadata))
+	if pl.Syscalls.Exec {
+		w.row("every program looked at", "yes")
+	}
 	w.section("environment")
 	for _, v := range pl.Env {
 		w.line(v.Name+"="+quoted(v.Printable()), v.From)

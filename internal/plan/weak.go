@@ -53,7 +53,7 @@ func (c *compiler) landlockTier() error {
 	c.home = private
 	c.pl.Identity.Home = private
 	c.pl.Identity.UID, c.pl.Identity.GID = c.pl.Identity.HostUID, c.pl.Identity.HostGID
-	c.pl.Syscalls = seccomp.Profile{Debug: c.p.Process.Debug.V, Broker: true, Reads: len(c.p.Files.Deny) > 0, Sockets: true, Metadata: true, Proxy: c.pl.Network != nil}
+	c.pl.Syscalls = seccomp.Profile{Debug: c.p.Process.Debug.V, Broker: true, Reads: len(c.p.Files.Deny) > 0, Sockets: true, Metadata: true, Proxy: c.pl.Network != nil, Exec: c.p.Deep()}
 	c.weaker()
 	return nil
 }

@@ -87,6 +87,8 @@ func (m *merger) policy() *Policy {
 			p.Network.Upstream = value(e, e.text)
 		case "process.debug":
 			p.Process.Debug = value(e, e.num != 0)
+		case "exec.supervise":
+			p.Exec.Supervise = value(e, e.text)
 		case "permissions.delegate":
 			p.Permissions.Delegate = value(e, e.text)
 		}

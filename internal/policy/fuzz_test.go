@@ -93,6 +93,7 @@ func checkTighter(t *testing.T, base, p *Policy) {
 	order("min-tier", string(p.MinTier.V), string(base.MinTier.V), "full", "landlock", "container", "vm", "none")
 	order("files.missing", p.Files.Missing.V, base.Files.Missing.V, "error", "skip")
 	order("files.nested-git", p.Files.NestedGit.V, base.Files.NestedGit.V, "deny", "hold")
+	order("exec.supervise", p.Exec.Supervise.V, base.Exec.Supervise.V, "rules", "log", "off")
 	if base.Files.Strict.V && !p.Files.Strict.V {
 		t.Error("files.strict was switched off")
 	}

@@ -114,7 +114,7 @@ func isTable(name string) bool { return name == "env.set" || name == "network.ho
 // isSection reports whether name is a table that holds keys.
 func isSection(name string) bool {
 	switch name {
-	case "files", "env", "limits", "process", "network", "secrets", "permissions", "profile", "managed":
+	case "files", "env", "limits", "process", "network", "secrets", "permissions", "exec", "profile", "managed":
 		return true
 	}
 	return false

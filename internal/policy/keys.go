@@ -83,6 +83,9 @@ var keys = [...]key{
 	{name: "permissions.delegate", kind: kindProgram,
 		doc: "A program that answers in place of a person: JSON on standard input; exit 0 allows, 1 asks, everything else denies."},
 
+	{name: "exec.supervise", kind: kindEnum, words: []string{"rules", "log", "off"},
+		doc: "What is done with each program that is executed inside: held against the deny and ask rules and recorded, only recorded, or nothing."},
+
 	{name: "profile.name", kind: kindText, place: inProfile, doc: "The profile's name."},
 	{name: "profile.description", kind: kindText, place: inProfile, doc: "One sentence about the profile."},
 	{name: "profile.detect", kind: kindTexts, place: inProfile,
@@ -103,6 +106,8 @@ func sectionDoc(section string) string {
 		return "What a box may spend. \"none\" lifts a limit."
 	case "network":
 		return "The network gate. Without a grant there is no network."
+	case "exec":
+		return "Programs that are executed inside, however deep. A guardrail."
 	case "process":
 		return "What processes inside may do to each other."
 	case "permissions":

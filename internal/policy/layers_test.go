@@ -39,6 +39,7 @@ func TestUntrustedLoosens(t *testing.T) {
 		{"[limits]\nmemory = \"64GiB\"", "limits.memory"},
 		{"[limits]\npids = \"none\"", "limits.pids"},
 		{"[process]\ndebug = true", "process.debug"},
+		{"[exec]\nsupervise = \"off\"", "exec.supervise"},
 		{"[network]\nallow = [\"example.org\"]", "network.allow"},
 		{"[network]\nallow = [{host = \"example.org\"}]", "network.allow"},
 		{"[network]\ndefault = \"ask\"", "network.default"},

@@ -25,7 +25,7 @@ func TestHash(t *testing.T) {
 		"[files]\nread=[\"/a\"]", "[files]\nread=[\"/b\"]", "[files]\nwrite=[\"/a\"]", "[files]\ndeny=[\"/a\"]", "[files]\nprotect=[\"/a\"]", "[files]\ncaches=[\"/a\"]", "[files]\ncaches=[{path=\"/a\",env=\"A\"}]",
 		"[files]\netc=[\"a\"]", "[files]\nsystem=[\"/a\"]", "files.missing=\"error\"", "files.nested-git=\"hold\"", "files.strict=true",
 		"env.allow=[\"A\"]", "env.deny=[\"A\"]", "env.set.A=\"\"", "env.set.A=\"1\"", "limits.memory=1", "limits.pids=1", "limits.cpu=1", "limits.file-size=1", "limits.open-files=1",
-		"limits.scratch=1", "limits.timeout=1", "limits.timeout=\"none\"", "limits.output=1", "limits.output-rate=1", "process.debug=true", "files.read=[\"/a\", \"/b\"]",
+		"limits.scratch=1", "limits.timeout=1", "limits.timeout=\"none\"", "limits.output=1", "limits.output-rate=1", "process.debug=true", "exec.supervise=\"off\"", "files.read=[\"/a\", \"/b\"]",
 	} {
 		h := Hash(world{files: map[string]string{userFile: text}}.load(t))
 		if was, ok := seen[h]; ok {

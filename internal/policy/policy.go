@@ -3,6 +3,8 @@
 // no file itself; the caller hands it a reader.
 package policy
 
+import "strings"
+
 // Policy is the effective policy: every layer merged.
 type Policy struct {
 	Mode     Value[Mode]              `json:"mode"`
@@ -18,6 +20,7 @@ type Policy struct {
 	Secrets  map[string]Value[Secret] `json:"secrets"`
 
 	Permissions Permissions `json:"permissions"`
+	Exec        Exec        `json:"exec"`
 
 	Layers    []LayerFile `json:"layers"` // what the policy was made of, lowest first
 	Home      string      `json:"home"`   // what ~ stood for
@@ -110,6 +113,28 @@ type Permissions struct {
 	Ask      []Value[Rule] `json:"ask"`
 	Allow    []Value[Rule] `json:"allow"`
 	Delegate Value[string] `json:"delegate"` // the program that answers in place of a person; absolute
+}
+
+// Exec is what is done with programs that are executed inside.
+type Exec struct {
+	Supervise Value[string] `json:"supervise"` // "rules", "log" or "off"
+}
+
+// Deep says whether rules hold for programs that are executed inside, however
+// deep: there is one about commands, and it is wanted.
+func (p *Policy) Deep() bool {
+	return p.Exec.Supervise.V == "rules" && (commands(p.Permissions.Deny) || commands(p.Permissions.Ask))
+}
+
+// commands says whether a rule of a list is about commands. Built-in ones are
+// about what an agent is to be asked, and not about every program of a build.
+func commands(list []Value[Rule]) bool {
+	for i := range list {
+		if v := &list[i]; v.From.Layer != LayerBuiltin && strings.HasPrefix(v.V.Text, "Bash") {
+			return true
+		}
+	}
+	return false
 }
 
 // Rule is one rule of a list, as it is written.

@@ -75,6 +75,8 @@ func (p *Policy) rows() []row {
 			}
 		case "process.debug":
 			add(k, strconv.FormatBool(p.Process.Debug.V), p.Process.Debug.From, p.Process.Debug.Set)
+		case "exec.supervise":
+			add(k, p.Exec.Supervise.V, p.Exec.Supervise.From, p.Exec.Supervise.Set)
 		case "permissions.delegate":
 			add(k, p.Permissions.Delegate.V, p.Permissions.Delegate.From, p.Permissions.Delegate.Set)
 		case "files.caches":

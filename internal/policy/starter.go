@@ -53,6 +53,11 @@ deny = [".env", ".env.*", "*.pem", "*.key"]
 # ask = ["Bash(npm publish *)"]
 # allow = ["Bash(npm run *)"]
 
+[exec]
+# Hold these rules for each program that is started inside, and record it (rules); only
+# record it (log, trust); or do nothing (off, trust). docs/exec.md has the cost.
+# supervise = "rules"
+
 [limits]
 # Smaller than the default needs no trust. "none" lifts a limit (trust).
 # memory = "4GiB"

@@ -26,7 +26,12 @@ const (
 // to each rule in about eight comparisons. A chain of comparisons would be as
 // right, but the kernel runs a new filter once for every number it knows (to
 // learn which are always allowed), which costs five times as much.
-func Compile(p Profile, archName string) ([]Instruction, error) {
+//
+// With Profile.Exec, an execve whose fourth argument is key passes: the kernel
+// does not look at that argument, and the launcher, whose supervisor waits for it
+// to become the command, sets it. Key 0 is none. It must be random, and new for
+// each filter; nothing of it is left once the command runs.
+func Compile(p Profile, archName string, key uint64) ([]Instruction, error) {
 	a, err := archFor(archName)
 	if err != nil {
 		return nil, err
@@ -35,7 +40,13 @@ func Compile(p Profile, archName string) ([]Instruction, error) {
 	c.code = make([]Instruction, 0, 640)
 	c.blocks = make(map[*rule]target, 32)
 
-	root := c.tree(ranges(byNumber(p, a)))
+	table := byNumber(p, a)
+	if p.Exec && key != 0 {
+		lo, hi := is(3, uint32(key)), is(3, uint32(key>>32))
+		hi.high = true
+		table[a.numbers[sysExecve]] = &rule{clauses: []clause{{"the launcher's own", []test{lo, hi}, retAllow}}, otherwise: retNotify}
+	}
+	root := c.tree(ranges(table))
 	if a.foreign != 0 {
 		root = c.branch(opJumpGreaterEqual, a.foreign, c.verdict(eNOSYS), root)
 	}

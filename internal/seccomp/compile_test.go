@@ -31,7 +31,7 @@ func TestProgramEqualsRules(t *testing.T) {
 			t.Fatal(err)
 		}
 		for p := range profiles {
-			prog, err := Compile(p, name)
+			prog, err := Compile(p, name, 0)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -81,7 +81,7 @@ func TestForeignArchitecture(t *testing.T) {
 		"amd64": {0x4000_0003 /* i386 */, 0xc000_00b7, 0, 0xffff_ffff},
 		"arm64": {0x4000_0028 /* arm */, 0xc000_003e, 0, 0xffff_ffff},
 	} {
-		prog, err := Compile(Profile{}, name)
+		prog, err := Compile(Profile{}, name, 0)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -98,7 +98,7 @@ func TestForeignArchitecture(t *testing.T) {
 
 func TestForeignNumbers(t *testing.T) {
 	for p := range profiles {
-		prog, err := Compile(p, "amd64")
+		prog, err := Compile(p, "amd64", 0)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -117,7 +117,7 @@ func TestForeignNumbers(t *testing.T) {
 }
 
 func TestUnknownArchitecture(t *testing.T) {
-	_, err := Compile(Profile{}, "riscv64")
+	_, err := Compile(Profile{}, "riscv64", 0)
 	var e *ArchError
 	if !errors.As(err, &e) || e.Arch != "riscv64" {
 		t.Fatalf("Compile for riscv64: %v", err)
@@ -172,7 +172,7 @@ func TestLayout(t *testing.T) {
 // Every run pays for this.
 func BenchmarkCompile(b *testing.B) {
 	for b.Loop() {
-		if _, err := Compile(Profile{Broker: true}, "amd64"); err != nil {
+		if _, err := Compile(Profile{Broker: true}, "amd64", 0); err != nil {
 			b.Fatal(err)
 		}
 	}

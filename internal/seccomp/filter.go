@@ -6,6 +6,7 @@ var (
 	refuseRule = rule{otherwise: ePERM}
 	absentRule = rule{otherwise: eNOSYS}
 	notifyRule = rule{otherwise: retNotify}
+	execRule   = rule{otherwise: retNotify} // apart from notifyRule, because Compile replaces it
 )
 
 // An arch is one architecture that filters can be made for.
@@ -96,6 +97,10 @@ func rulesFor(p Profile) (rules [callCount]*rule) {
 	}
 	if p.Metadata {
 		set(&notifyRule, described[:]...)
+	}
+	if p.Exec {
+		set(&execRule, sysExecve)
+		set(&notifyRule, sysExecveat)
 	}
 	return rules
 }

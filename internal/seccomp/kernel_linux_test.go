@@ -82,7 +82,7 @@ func runHelper(spec string) error {
 
 // install loads the filter of p into the calling thread, or all of them.
 func install(p Profile, flags uintptr) (int, error) {
-	prog, err := Compile(p, runtime.GOARCH)
+	prog, err := Compile(p, runtime.GOARCH, 0)
 	if err != nil {
 		return -1, err
 	}
@@ -130,7 +130,7 @@ func errnoName(err error) string {
 // BenchmarkLoad is what loading a filter costs a start, each into a fresh
 // thread.
 func BenchmarkLoad(b *testing.B) {
-	prog, err := Compile(Profile{Broker: true}, runtime.GOARCH)
+	prog, err := Compile(Profile{Broker: true}, runtime.GOARCH, 0)
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -64,4 +64,13 @@ type Profile struct {
 	//	setxattr, lsetxattr, fsetxattr, setxattrat
 	//	removexattr, lremovexattr, fremovexattr, removexattrat
 	Metadata bool `json:"metadata,omitempty"`
+
+	// Exec sends execve and execveat to the supervisor, which records them and holds
+	// them against the rules. A guardrail: the supervisor looks, and then lets the
+	// kernel go on, which reads the arguments again.
+	Exec bool `json:"exec,omitempty"`
 }
+
+// Notifies says whether somebody must listen to the filter. What Reads, Sockets and
+// Metadata hand over needs a Broker.
+func (p Profile) Notifies() bool { return p.Broker || p.Exec }

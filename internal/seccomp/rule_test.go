@@ -224,7 +224,7 @@ func TestVerdicts(t *testing.T) {
 			if nr < 0 {
 				continue
 			}
-			prog, err := Compile(tt.p, archName)
+			prog, err := Compile(tt.p, archName, 0)
 			if err != nil {
 				t.Fatal(err)
 			}

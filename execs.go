@@ -1,0 +1,303 @@
+package bailey
+
+import (
+	"context"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/bailey-run/bailey/internal/approval"
+	"github.com/bailey-run/bailey/internal/audit"
+	"github.com/bailey-run/bailey/internal/linux"
+	"github.com/bailey-run/bailey/internal/permission"
+)
+
+const (
+	// maxPrograms is how many programs a session writes events of: a build of many
+	// hours starts some ten thousand.
+	maxPrograms = 100_000
+	// maxPassed is how many programs that no rule is about are remembered, each with
+	// its arguments, of at most maxPassedBytes.
+	maxPassed, maxPassedBytes = 1024, 1024
+	// maxRefused is how many refused programs are remembered, and sameTry for how long
+	// the same process is refused the same without another question: execvp goes on in
+	// the next directory of PATH, where the same program may be.
+	maxRefused = 64
+	sameTry    = 10 * time.Second
+)
+
+// execs is what a box does with the programs that are executed inside.
+type execs struct {
+	started atomic.Int64
+	told    atomic.Int64 // of them, as events
+
+	once  sync.Once
+	rules *permission.Deep
+
+	mu      sync.Mutex // guards what follows
+	passed  map[string]struct{}
+	refused []refusal
+}
+
+type refusal struct {
+	key   string
+	until time.Time
+}
+
+// recorded says whether programs that are executed inside are told of.
+func (c *Config) recorded() bool { return c.Log != "" || c.Events != nil }
+
+// supervision is what the backend does with programs.
+func (b *Box) supervision() *linux.Supervision {
+	if !b.box.Syscalls.Exec {
+		return nil
+	}
+	s := &linux.Supervision{}
+	if b.plan.policy.Deep() {
+		s.Concerns = func(name string) bool {
+			d := b.deep()
+			return d != nil && d.Concerns(name)
+		}
+		s.Judge = b.judge
+	}
+	if b.plan.config.recorded() {
+		s.Started, s.Ended, s.Missed = b.programStarted, b.programEnded, b.programsMissed
+	}
+	return s
+}
+
+// deep are the rules for programs, read when they are asked for the first time; nil
+// for none.
+func (b *Box) deep() *permission.Deep {
+	b.execs.once.Do(func() { b.execs.rules = b.plan.Policy().set().Deep() })
+	return b.execs.rules
+}
+
+// rule is the rule that decides about a program, for any of the names that it goes
+// by. The first list of words is what a person is shown.
+func (b *Box) rule(lists [][]string) (permission.Part, bool) {
+	d := b.deep()
+	if d == nil {
+		return permission.Part{}, false
+	}
+	var found permission.Part
+	any := false
+	for _, words := range lists {
+		p, ruled := d.Check(words, permission.Context{Cwd: b.plan.Dir(), Home: b.plan.policy.Home})
+		if ruled && (!any || p.Verdict == Deny && found.Verdict != Deny) {
+			found, any = p, true
+		}
+	}
+	return found, any
+}
+
+// programNames are the ways to read what is executed: as it is called, where that leads,
+// by the name that it is given, and as its interpreter runs it.
+func programNames(e *linux.Exec) [][]string {
+	var rest []string
+	if len(e.Args) > 0 {
+		rest = e.Args[1:]
+	}
+	with := func(first ...string) []string { return append(first, rest...) }
+	lists := [][]string{with(shown(e.Path))}
+	if e.Real != "" && path.Base(e.Real) != path.Base(e.Path) {
+		lists = append(lists, with(e.Real))
+	}
+	if len(e.Args) > 0 && e.Args[0] != "" && path.Base(e.Args[0]) != path.Base(e.Path) {
+		lists = append(lists, e.Args)
+	}
+	if len(e.Script) > 0 {
+		lists = append(lists, append(append(slices.Clone(e.Script), e.Path), rest...))
+	}
+	return lists
+}
+
+// shown is how a program is written: by its name alone where only the owner of the
+// machine puts programs, as a person would type it.
+func shown(program string) string {
+	switch dir, name := path.Split(program); dir {
+	case "/bin/", "/usr/bin/", "/sbin/", "/usr/sbin/", "/usr/local/bin/":
+		if name != "" {
+			return name
+		}
+	}
+	return program
+}
+
+// maxShown is how much of a command a refusal shows, in bytes.
+const maxShown = 300
+
+// cut writes words as a command, as many as a refusal shows. None is cut in two: a
+// part of a secret would not be known for one.
+func cut(words []string) string {
+	n := 0
+	for i, w := range words {
+		if n += len(w) + 1; n > maxShown {
+			return text(permission.Quote(words[:i])) + " …"
+		}
+	}
+	return text(permission.Quote(words))
+}
+
+// judge holds a program that is about to be executed against the rules.
+func (b *Box) judge(ctx context.Context, e *linux.Exec) syscall.Errno {
+	key := e.Path + "\x00" + strings.Join(e.Script, " ") + "\x00" + strings.Join(e.Args, "\x00")
+	if b.execs.passes(key) {
+		return 0
+	}
+	lists := programNames(e)
+	p, ruled := b.rule(lists)
+	if !ruled {
+		b.execs.pass(key)
+		return 0
+	}
+	subject := permission.Quote(lists[0])
+	// The directory is left out: it is what execvp changes from one try to the next.
+	again := strconv.Itoa(e.PID) + "\x00" + path.Base(e.Path) + "\x00" + strings.Join(e.Args, "\x00")
+	if b.execs.again(again) {
+		return syscall.EACCES
+	}
+	d := Denial{Op: "exec", Target: cut(lists[0]), Rule: ruleText(&p), Hint: p.Change, PID: e.PID, Exe: text(e.By)}
+	if p.Verdict == Ask {
+		a := b.ask(ctx, approval.Question{Kind: approval.Command, Subject: text(subject), Rule: p.Rule, Where: p.From.String(), PID: e.PID, Exe: text(e.By),
+			Scopes: []approval.Scope{approval.Once, approval.Session, approval.Project, approval.Always}})
+		if a.Allow {
+			return 0
+		}
+		if ctx.Err() != nil {
+			return syscall.EACCES // nobody is there to be refused
+		}
+		d.Rule = "asked by " + d.Rule + "; " + answeredBy(&a)
+	}
+	b.execs.refuse(again)
+	b.denials.add(d)
+	return syscall.EACCES
+}
+
+// answeredBy says who said no.
+func answeredBy(a *approval.Answer) string {
+	s := "no"
+	if a.By != "" {
+		s += " by " + a.By
+	}
+	if a.Note != "" {
+		s += ": " + a.Note
+	}
+	return s
+}
+
+// ruleText names a rule with its place and its reason.
+func ruleText(p *permission.Part) string { return p.Reason }
+
+// topCommand holds the command that somebody starts in the box against the rules for
+// programs: what they refuse inside, they refuse here.
+func (b *Box) topCommand(ctx context.Context, words []string) error {
+	if !b.plan.policy.Deep() {
+		return nil
+	}
+	p, ruled := b.rule([][]string{words})
+	if !ruled {
+		return nil
+	}
+	subject := text(permission.Quote(words))
+	e := &DeniedError{Op: "exec", Target: cut(words), Rule: ruleText(&p), Hint: p.Change}
+	if p.Verdict == Ask {
+		a := b.ask(ctx, approval.Question{Kind: approval.Command, Subject: subject, Rule: p.Rule, Where: p.From.String(),
+			Scopes: []approval.Scope{approval.Once, approval.Session, approval.Project, approval.Always}})
+		if a.Allow {
+			return nil
+		}
+		e.Rule = "asked by " + e.Rule + "; " + answeredBy(&a)
+	}
+	b.denials.add(Denial{Op: e.Op, Target: e.Target, Rule: e.Rule, Hint: e.Hint})
+	return e
+}
+
+func (x *execs) passes(key string) bool {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	_, ok := x.passed[key]
+	return ok
+}
+
+func (x *execs) pass(key string) {
+	if len(key) > maxPassedBytes {
+		return
+	}
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.passed == nil || len(x.passed) >= maxPassed {
+		x.passed = map[string]struct{}{}
+	}
+	x.passed[key] = struct{}{}
+}
+
+func (x *execs) again(key string) bool {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	now := time.Now()
+	return slices.ContainsFunc(x.refused, func(r refusal) bool { return r.key == key && now.Before(r.until) })
+}
+
+func (x *execs) refuse(key string) {
+	if len(key) > maxPassedBytes {
+		return
+	}
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if len(x.refused) >= maxRefused {
+		x.refused = slices.Delete(x.refused, 0, 1)
+	}
+	x.refused = append(x.refused, refusal{key, time.Now().Add(sameTry)})
+}
+
+// programStarted writes the event of a program.
+func (b *Box) programStarted(e *linux.Exec) {
+	b.execs.started.Add(1)
+	switch told := b.execs.told.Add(1); {
+	case told == maxPrograms+1:
+		b.denials.emitEvent(audit.Limit{Limit: "programs", Value: maxPrograms, Unit: "count"})
+		return
+	case told > maxPrograms:
+		return
+	}
+	p := audit.Program{PID: e.PID, Inside: e.Inside, Parent: e.Parent, Path: text(e.Path), Dir: text(e.Dir), By: text(e.By), More: e.More, Args: make([]string, len(e.Args))}
+	if e.Real != e.Path {
+		p.Real = text(e.Real)
+	}
+	for i, a := range e.Args {
+		p.Args[i] = text(a)
+	}
+	b.denials.emitEvent(p)
+}
+
+// programEnded writes how a process ended.
+func (b *Box) programEnded(e *linux.ExecEnd) {
+	if b.execs.told.Load() > maxPrograms {
+		return
+	}
+	x := audit.ProgramExit{PID: e.PID, Inside: e.Inside, Known: e.Known}
+	switch {
+	case !e.Known:
+	case e.Status.Signaled():
+		x.Code, x.Signal = 128+int(e.Status.Signal()), e.Status.Signal().String()
+	default:
+		x.Code = e.Status.ExitStatus()
+	}
+	b.denials.emitEvent(x)
+}
+
+// programsMissed notes programs that came too fast to be told one by one.
+func (b *Box) programsMissed(n int) {
+	b.execs.started.Add(int64(n))
+	b.denials.emitEvent(audit.Limit{Limit: "program-queue", Value: int64(n), Unit: "count"})
+}
+
+// Programs is how many programs the box has executed, as far as they are recorded:
+// with Config.Log or Config.Events, and without exec.supervise = "off".
+func (b *Box) Programs() int { return int(b.execs.started.Load()) }
