@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"sort"
+	"strconv"
 	"strings"
 
 	"github.com/bailey-run/bailey/internal/policy"
@@ -26,11 +27,13 @@ func Names() []string {
 
 // UnknownError says that there is no preset of a name.
 type UnknownError struct {
-	Name    string
-	Nearest []string // the names that there are
+	Name  string
+	Known []string // the names that there are
 }
 
-func (e *UnknownError) Error() string { return "there is no preset for the agent " + fmt.Sprintf("%q", e.Name) }
+func (e *UnknownError) Error() string {
+	return "there is no preset for the agent " + strconv.Quote(e.Name)
+}
 
 // userFile is where a person's own preset of an agent is. It lies over bailey's.
 func userFile(configDir, name string) string {

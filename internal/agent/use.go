@@ -40,6 +40,7 @@ type Auth struct {
 	Name   string // below HOME
 	doc    document
 	tokens map[string]string // the secret at each field
+	From   policy.Source
 }
 
 // File is one file that the agent finds.
@@ -186,7 +187,7 @@ func (u *Use) auth(p *policy.Preset) error {
 			u.Notes = append(u.Notes, "~/"+l.name+" is passed over: "+err.Error())
 			continue
 		}
-		a := Auth{Name: l.name, doc: all.pick(l.list("fields")), tokens: map[string]string{}}
+		a := Auth{Name: l.name, doc: all.pick(l.list("fields")), tokens: map[string]string{}, From: v.From}
 		for name, s := range p.Secrets() {
 			field, is := strings.CutPrefix(s.V.Source, "json:~/"+l.name+"#")
 			if v, ok := all.get(field); is && ok {
