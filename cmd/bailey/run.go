@@ -92,7 +92,7 @@ func (a *app) execute(o *runOptions, words []string) (started bool, err error) {
 			return err
 		}
 		s.connect(p)
-		if agent := p.Agent(); agent != nil && o.config.AgentOf != "" {
+		if agent := p.Agent(); agent != nil && base(words[0]) == agent.Name && o.config.AgentOf != "" {
 			s.cmd.Args = slices.Concat(s.cmd.Args[:1], agent.Args, s.cmd.Args[1:])
 		}
 		if env, _ := prompts(words[0]); env != nil && s.raw {

@@ -100,6 +100,16 @@ type Kernel struct {
 	CgroupWhy     string `json:"cgroup_why,omitempty"`
 }
 
+// keeps says that a node shows a kept directory.
+func (f *Facts) keeps(n Node) bool {
+	for _, k := range f.Kept {
+		if n.Kind == Bind && n.Source == k.Source {
+			return true
+		}
+	}
+	return false
+}
+
 // path returns what is known of a host path; the zero Path when nothing is.
 func (f *Facts) path(p string) Path { return f.Paths[p] }
 
