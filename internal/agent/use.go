@@ -80,7 +80,10 @@ func New(name string, layers []*policy.Preset, f *plan.Facts) (*Use, error) {
 		}
 	}
 	for _, p := range layers {
-		u.Presets = append(u.Presets, u.secrets(u.moved(p, f.Env), f.Env))
+		for _, q := range layers {
+			p = u.moved(p, q, f.Env)
+		}
+		u.Presets = append(u.Presets, u.secrets(p, f.Env))
 	}
 	sort.Strings(u.Keys)
 	return u, nil
@@ -234,9 +237,9 @@ func (a *Auth) Text(placeholder func(secret string) string) string {
 	return string(doc.text())
 }
 
-// moved adds the hosts that the person has moved models to.
-func (u *Use) moved(p *policy.Preset, env []string) *policy.Preset {
-	for _, v := range p.Agent("base-url") {
+// moved adds to p the hosts that the person has moved models to, as says says.
+func (u *Use) moved(p, says *policy.Preset, env []string) *policy.Preset {
+	for _, v := range says.Agent("base-url") {
 		l := parseLine(v)
 		if l.name == "" || len(l.words) != 1 {
 			continue
