@@ -112,6 +112,10 @@ func (p *Plan) newBox() (*Box, error) {
 		return nil, err
 	}
 	b.ready, b.box = ready, ready.Plan
+	if err := b.seedAgent(); err != nil {
+		b.abandon()
+		return nil, err
+	}
 	if b.network, err = b.newNetwork(); err != nil {
 		b.abandon()
 		return nil, err

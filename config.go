@@ -101,6 +101,14 @@ type Config struct {
 	// Set sets any other key of the policy, in order.
 	Set []Setting
 
+	// Agent names a coding agent whose preset is a layer of the policy, above the
+	// profiles: directories of its own that are kept for the project, the hosts of its
+	// models, its keys as placeholders. "none" is none, "" what AgentOf says.
+	Agent string
+
+	// AgentOf is the name of a program: when there is a preset of that name, it is used.
+	AgentOf string
+
 	// PolicyFile is read in place of the user's own configuration file.
 	PolicyFile string
 

@@ -137,6 +137,10 @@ func (w *network) look(b *Box, n *plan.Network) error {
 	if w.dress, err = dress(b.box, b.plan.facts, b.session, ca, env, files); err != nil {
 		return err
 	}
+	if err := w.dress.agentFiles(b.plan.agent, b.plan.facts, b.session, w.secrets.Placeholder); err != nil {
+		w.dress.opened()
+		return err
+	}
 	if b.box.Tier == TierLandlock {
 		if err := w.explicit(); err != nil {
 			return err

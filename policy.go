@@ -12,6 +12,7 @@ type Policy struct {
 	p   *policy.Policy
 	dir string // where a relative path of a call starts
 	lazyRules
+	presets []string // of the agent that it is for
 }
 
 // Finding is a value of a policy that is legal and still hardly what a person
@@ -25,11 +26,15 @@ func LoadPolicy(cfg Config) (*Policy, error) {
 	if err != nil {
 		return nil, err
 	}
-	p, err := layers.Load(facts, cfg.overrides())
+	p, use, err := cfg.load(facts)
 	if err != nil {
 		return nil, err
 	}
-	return &Policy{p: p, dir: facts.StartDir}, nil
+	out := &Policy{p: p, dir: facts.StartDir}
+	if use != nil {
+		out.presets = describeAgent(use).Presets
+	}
+	return out, nil
 }
 
 // Text prints the policy for people, one value a line with its source. Values of

@@ -6,6 +6,7 @@ import (
 	"path"
 	"strings"
 
+	"github.com/bailey-run/bailey/internal/agent"
 	"github.com/bailey-run/bailey/internal/audit"
 	"github.com/bailey-run/bailey/internal/host"
 	"github.com/bailey-run/bailey/internal/layers"
@@ -20,6 +21,7 @@ type Plan struct {
 	policy *policy.Policy
 	facts  *plan.Facts
 	plan   *plan.Plan
+	agent  *agent.Use // nil for none
 }
 
 // Prepare makes a plan. It reads the policy files and looks at the machine. What
@@ -33,7 +35,7 @@ func Prepare(cfg Config) (*Plan, error) {
 }
 
 func prepare(cfg Config, facts *plan.Facts) (*Plan, error) {
-	pol, err := layers.Load(facts, cfg.overrides())
+	pol, use, err := cfg.load(facts)
 	if err != nil {
 		return nil, err
 	}
@@ -45,7 +47,7 @@ func prepare(cfg Config, facts *plan.Facts) (*Plan, error) {
 	if cfg.recorded() && pl.Tier != TierNone && pol.Exec.Supervise.V != "off" {
 		pl.Syscalls.Exec = true
 	}
-	return &Plan{config: cfg, policy: pol, facts: facts, plan: pl}, nil
+	return &Plan{config: cfg, policy: pol, facts: facts, plan: pl, agent: use}, nil
 }
 
 // Report says which walls the policy asks for, and how this machine is expected to

@@ -29,6 +29,7 @@ func policyFlags(c *bailey.Config) []*flag {
 		{name: "publish", value: "PORT", help: "reach a port that the box listens on at your loopback", many: true, set: list(&c.Publish)},
 		{name: "resolve", value: "NAME=ADDRESS", help: "pin the address of a name, private ones too", many: true, set: list(&c.Resolve)},
 		{name: "profile", value: "NAME", help: "use a built-in profile", many: true, offer: policy.Profiles(), set: list(&c.Profiles)},
+		{name: "agent", value: "NAME", help: "use the preset of a coding agent, or none; run takes it from the command's name", set: text(&c.Agent)},
 		{name: "config", value: "FILE", help: "read FILE in place of your own configuration", kind: "file", set: text(&c.PolicyFile)},
 		{name: "chdir", value: "DIR", help: "start in DIR instead of the current directory", kind: "dir", set: text(&c.Dir)},
 		{name: "timeout", value: "TIME", help: "end the command after TIME, as in 90s or 10m (exit code 124)", set: text(&c.Timeout)},

@@ -45,6 +45,9 @@ variables of the environment get in. When
 the command ends, nothing it started survives it; when bailey dies, neither does
 the command. A wall that does not stand is an error: the command does not run.
 
+The name of a coding agent (claude, codex, gemini, opencode, aider, amp, goose) as
+CMD brings its preset; bailey agent show NAME says what that is.
+
 The flags end at the first word that is not one. What they say is a layer of the
 policy (see bailey policy show) and can be asked about with bailey why.`,
 		flags: a.runFlags(o),
@@ -52,6 +55,7 @@ policy (see bailey policy show) and can be asked about with bailey why.`,
 			if len(words) == 0 {
 				return &usageError{"no command to run", "as in: bailey run -- go test ./..."}
 			}
+			o.config.AgentOf = words[0]
 			return a.runCommand(o, words)
 		},
 	}
@@ -88,6 +92,9 @@ func (a *app) execute(o *runOptions, words []string) (started bool, err error) {
 			return err
 		}
 		s.connect(p)
+		if agent := p.Agent(); agent != nil && base(words[0]) == agent.Name && o.config.AgentOf != "" {
+			s.cmd.Args = slices.Concat(s.cmd.Args[:1], agent.Args, s.cmd.Args[1:])
+		}
 		if env, _ := prompts(words[0]); env != nil && s.raw {
 			s.cmd.Env = append(p.Environ(), env...)
 		}
@@ -146,6 +153,7 @@ func (a *app) announce(p *bailey.Plan) {
 	for _, w := range p.Weaker() {
 		a.info("weaker: %s", w)
 	}
+	a.announceAgent(p)
 	a.announceWalls(p)
 	if a.verbose {
 		for _, n := range p.Notes() {

@@ -157,10 +157,16 @@ func describe(err error) (text, hint string) {
 		file        *fs.PathError
 		limit       *bailey.LimitError
 		hidden      *secret.Error
+		unknown     *bailey.UnknownAgentError
 	)
 	switch {
 	case errors.As(err, &usage):
 		hint = usage.hint
+	case errors.As(err, &unknown):
+		hint = "there are " + strings.Join(unknown.Known, ", ") + "; bailey agent ls says more"
+		if near := nearest(unknown.Name, unknown.Known); near != "" {
+			hint = "did you mean " + near + "? bailey agent ls lists them"
+		}
 	case errors.As(err, &pol):
 		text = place(pol) + pol.Problem
 		hint = pol.Hint

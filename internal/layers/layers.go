@@ -53,8 +53,8 @@ func kernel(f *plan.Facts) plan.Kernel {
 	return linux.ProbeCached(filepath.Dir(filepath.Dir(f.CacheDir))) // less projects/ID
 }
 
-// Load makes the effective policy.
-func Load(facts *plan.Facts, flags policy.Overrides) (*policy.Policy, error) {
+// Load makes the effective policy, with the presets of an agent above the profiles.
+func Load(facts *plan.Facts, flags policy.Overrides, presets ...*policy.Preset) (*policy.Policy, error) {
 	store := &lazyStore{dir: facts.StateDir}
 	pol, err := policy.Load(policy.LoadInput{
 		Files:     policy.Candidates(facts.ConfigDir, facts.Workspace.Root, managedNames()),
@@ -65,6 +65,7 @@ func Load(facts *plan.Facts, flags policy.Overrides) (*policy.Policy, error) {
 		Workspace: facts.Workspace.Root,
 		Names:     facts.Workspace.Names,
 		Private:   private(facts),
+		Presets:   presets,
 		Flags:     flags,
 	})
 	if store.err != nil {

@@ -92,6 +92,7 @@ func (w *worker) fetch(t *target, addr uint64) unix.Errno {
 
 // descend resolves what is in t.text, from dirfd of the caller when relative.
 func (w *worker) descend(t *target, dirfd uint64) unix.Errno {
+	own := w.fromOwn(t, &dirfd)
 	t.split()
 	if t.text[0] == '/' {
 		if !w.valid() {
@@ -108,6 +109,9 @@ func (w *worker) descend(t *target, dirfd uint64) unix.Errno {
 		}
 	}
 	base, e := w.base(int32(dirfd))
+	if e == unix.EBADF && own {
+		e = unix.ENOENT // what the link in /proc would say
+	}
 	if e != 0 {
 		return e
 	}

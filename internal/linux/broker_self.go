@@ -66,6 +66,44 @@ func (w *worker) ownProc(path []byte) ([]byte, bool) {
 	return rest, true
 }
 
+// fromOwn turns a path below one of the caller's own directories in /proc, as in
+// /proc/self/fd/7/name, into a name relative to that directory. Programs without
+// openat write it so.
+func (w *worker) fromOwn(t *target, dirfd *uint64) bool {
+	p := t.text[:t.n]
+	if len(p) < 10 || p[0] != '/' {
+		return false
+	}
+	rest, ok := bytes.CutPrefix(p, []byte("/dev/fd/"))
+	cwd := false
+	if !ok {
+		if rest, ok = w.ownProc(p); !ok {
+			return false
+		}
+		if rest, cwd = bytes.CutPrefix(rest, []byte("cwd/")); !cwd {
+			if rest, ok = bytes.CutPrefix(rest, []byte("fd/")); !ok {
+				return false
+			}
+		}
+	}
+	base := unix.AT_FDCWD
+	if !cwd {
+		digits, below, ok := bytes.Cut(rest, []byte("/"))
+		if base, ok = number(digits); !ok {
+			return false
+		}
+		rest = below
+	}
+	rest = bytes.TrimLeft(rest, "/")
+	if len(rest) == 0 {
+		return false
+	}
+	*dirfd = uint64(uint32(int32(base)))
+	t.n = copy(t.text[:], rest)
+	t.text[t.n] = 0
+	return true
+}
+
 // number reads a decimal number, as procfs writes them.
 func number(s []byte) (int, bool) {
 	if len(s) == 0 || len(s) > 9 || len(s) > 1 && s[0] == '0' {

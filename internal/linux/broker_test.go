@@ -333,6 +333,26 @@ set +e; mkdir a 2>&1; rmdir a 2>&1; > a 2>&1; ln -s x abs 2>&1; rm nope 2>&1; mv
 	}
 }
 
+// Programs without openat name things below their own descriptors in /proc.
+func TestBrokerOwnDescriptors(t *testing.T) {
+	b := newBrokerBox(t)
+	out := b.sh(`mkdir d; exec 5<d; echo a > /proc/self/fd/5/x; mkdir /dev/fd/5/y; mv /dev/fd/5/x /proc/self/fd/5/y/z; cat d/y/z; echo c > /proc/self/cwd/here; cat here
+exec 6<.; set +e; mkdir /proc/self/fd/6/.git; mkdir /proc/self/cwd/.git; mkdir /dev/fd/6/d/../.git; mkdir /proc/self/fd/9/q; mkdir /proc/$PPID/cwd/q; mkdir /proc/self/fd/5/; ls -A`)
+	for _, want := range []string{"a\n", "c\n", "fd/9/q’: No such file", "fd/5/’: File exists"} {
+		if !strings.Contains(strings.NewReplacer("'/proc", "‘/proc", "':", "’:").Replace(out), want) {
+			t.Errorf("no %q in output:\n%s", want, out)
+		}
+	}
+	for _, no := range []string{"fd/6/.git", "cwd/.git", "d/../.git", "cwd/q"} {
+		if !strings.Contains(out, no) {
+			t.Errorf("%s was made:\n%s", no, out)
+		}
+	}
+	if _, err := os.Lstat(b.dir + "/.git"); err == nil {
+		t.Error(".git was made")
+	}
+}
+
 // Every way to a protected name, by shell.
 func TestBrokerRefuses(t *testing.T) {
 	b := newBrokerBox(t)

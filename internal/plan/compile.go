@@ -97,6 +97,7 @@ func (c *compiler) full() error {
 		return err
 	}
 	c.homeFiles()
+	c.kept()
 	c.caches()
 	c.system()
 	c.etc()

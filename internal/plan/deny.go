@@ -72,6 +72,8 @@ func (c *compiler) hide(nodes []Node, p string, f Path, from policy.Source) {
 		switch {
 		case p == c.f.CacheDir && under(n.Source, p):
 			// The caches of this box are meant to be seen, at their own places.
+		case p == c.f.StateDir && c.f.keeps(n):
+			// So are the directories of its agent, and no other's.
 		case under(n.Source, p):
 			delete(c.t.nodes, n.Path)
 		case hostBacked(n) && !n.Pin && f.Exists && f.Real == p && under(p, n.Source):

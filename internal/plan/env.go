@@ -36,6 +36,11 @@ func (c *compiler) env() {
 	} {
 		vars[v[0]] = Var{Name: v[0], Value: v[1], From: own}
 	}
+	for _, k := range c.f.Kept {
+		if k.Env != "" {
+			vars[k.Env] = Var{Name: k.Env, Value: path.Join(c.home, k.Name), From: k.From}
+		}
+	}
 	if c.p.Files.NestedGit.V == "hold" {
 		// The sample hooks of git's template are protected names: without this a new
 		// repository could not be made.

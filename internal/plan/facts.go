@@ -1,5 +1,7 @@
 package plan
 
+import "github.com/bailey-run/bailey/internal/policy"
+
 // Facts is what the compiler must know of the machine. Package host collects
 // it; tests write it by hand.
 type Facts struct {
@@ -32,7 +34,18 @@ type Facts struct {
 	CacheDir  string `json:"cache_dir"`  // bailey's own caches for this project; "" when there is no place for them
 	ConfigDir string `json:"config_dir"` // the user's bailey configuration
 
+	Kept []Kept `json:"kept,omitempty"` // directories of an agent that is run
+
 	Notes []string `json:"notes,omitempty"` // what was seen and not believed, and why
+}
+
+// Kept is a directory of bailey's own that a program finds below HOME, and that is
+// there again in the next box of the same project.
+type Kept struct {
+	Name   string        `json:"name"`          // below HOME, as in ".config/x"
+	Source string        `json:"source"`        // on the host
+	Env    string        `json:"env,omitempty"` // a variable that names the place inside
+	From   policy.Source `json:"from"`
 }
 
 // Account is an entry of the user database.
@@ -85,6 +98,16 @@ type Kernel struct {
 	FreshProc     bool   `json:"fresh_proc"` // a new procfs can be mounted
 	CgroupV2      string `json:"cgroup_v2"`  // the delegated cgroup directory, or ""
 	CgroupWhy     string `json:"cgroup_why,omitempty"`
+}
+
+// keeps says that a node shows a kept directory.
+func (f *Facts) keeps(n Node) bool {
+	for _, k := range f.Kept {
+		if n.Kind == Bind && n.Source == k.Source {
+			return true
+		}
+	}
+	return false
 }
 
 // path returns what is known of a host path; the zero Path when nothing is.

@@ -165,6 +165,16 @@ func (c *compiler) homeFiles() {
 	c.data(path.Join(c.home, ".zshrc"), zshrc, 0o644, from)
 }
 
+// kept puts the directories that are the program's own. They are no writable roots:
+// names that act on the host are free in them, because nothing outside looks there.
+func (c *compiler) kept() {
+	for _, k := range c.f.Kept {
+		if c.t.put(Node{Kind: Bind, Path: path.Join(c.home, k.Name), Source: k.Source, Writable: true, Exec: true, From: k.From}) {
+			c.pl.Make = append(c.pl.Make, k.Source)
+		}
+	}
+}
+
 // gitConfigs are the files that git reads below HOME.
 var gitConfigs = [...]string{".gitconfig", ".config/git/config"}
 

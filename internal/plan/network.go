@@ -76,7 +76,7 @@ type NetUpstream struct {
 // sees a placeholder.
 type NetSecret struct {
 	Name   string        `json:"name"`
-	Source string        `json:"source"`          // "env:NAME", "file:PATH", "command:LINE", "keyring:NAME"
+	Source string        `json:"source"`          // "env:NAME", "file:PATH", "json:PATH#FIELD", "command:LINE", "keyring:NAME"
 	Cache  int64         `json:"cache,omitempty"` // seconds that a command's answer is kept
 	Hosts  []string      `json:"hosts"`           // canonical patterns
 	Header string        `json:"header,omitempty"`

@@ -101,6 +101,9 @@ func (c *compiler) weakRules(private string) {
 			add(source, ReadExec)
 		}
 	}
+	for _, k := range c.f.Kept {
+		add(k.Source, Full)
+	}
 	add(private, Full)
 }
 
@@ -134,6 +137,10 @@ func (c *compiler) weakHome(private string) {
 		if n.Kind == Bind && !n.Writable {
 			link(n.Path, n.Source)
 		}
+	}
+	for _, k := range c.f.Kept {
+		c.pl.Make = append(c.pl.Make, k.Source)
+		c.t.put(Node{Kind: Symlink, Path: path.Join(private, k.Name), Source: k.Source, From: k.From})
 	}
 	for _, v := range c.p.Files.Caches {
 		source, own := c.weakCache(v)
@@ -175,6 +182,11 @@ func (c *compiler) weakEnv(private string) {
 		{"PATH", search[1:]}, {"BAILEY", "1"}, {"BAILEY_MODE", string(c.pl.Mode)},
 	} {
 		vars[v[0]] = Var{Name: v[0], Value: v[1], From: own}
+	}
+	for _, k := range c.f.Kept {
+		if k.Env != "" {
+			vars[k.Env] = Var{Name: k.Env, Value: k.Source, From: k.From}
+		}
 	}
 	if c.p.Files.NestedGit.V == "hold" {
 		vars["GIT_TEMPLATE_DIR"] = Var{Name: "GIT_TEMPLATE_DIR", From: own}

@@ -432,6 +432,8 @@ func (d *decoder) placed(path string, from Source) bool {
 		d.fail(from, path, "only a built-in profile may describe itself", "", "")
 	case path == "managed" && d.place != inManaged:
 		d.fail(from, path, "only /etc/bailey/managed.toml and managed.d may lock keys", "", "")
+	case path == "agent" && d.place != inPreset:
+		d.fail(from, path, "only the preset of an agent may describe it", "write it to agents/NAME.toml in bailey's configuration directory", "")
 	default:
 		return true
 	}

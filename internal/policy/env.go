@@ -5,14 +5,14 @@ import "strings"
 // Decide reports whether a variable of the caller's environment passes into the
 // box, and the rule that says so; without a rule it does not pass, for the
 // environment is an allow list. Deny wins over allow, with one exception: the
-// built-in safety net of names that look like secrets gives way to a person who
-// allowed, or set, exactly that name.
+// built-in safety net of names that look like secrets gives way to a person, or to
+// the preset of an agent, who allowed, or set, exactly that name.
 func (e *Env) Decide(name string) (pass bool, rule Value[string], found bool) {
 	var allow *Value[string]
 	exact := false
 	if v, ok := e.Set[name]; ok {
 		rule, found = Value[string]{V: name, Set: true, From: v.From}, true
-		exact = v.From.Layer != LayerBuiltin
+		exact = v.From.knows()
 	}
 	for i := range e.Allow {
 		v := &e.Allow[i]
@@ -22,7 +22,7 @@ func (e *Env) Decide(name string) (pass bool, rule Value[string], found bool) {
 		if allow == nil {
 			allow = v
 		}
-		if v.V == name && v.From.Layer != LayerBuiltin {
+		if v.V == name && v.From.knows() {
 			allow, exact = v, true
 		}
 	}
@@ -39,6 +39,11 @@ func (e *Env) Decide(name string) (pass bool, rule Value[string], found bool) {
 		return false, Value[string]{}, false
 	}
 	return true, *allow, true
+}
+
+// knows says that a value is of somebody who knows what the variable is for.
+func (s Source) knows() bool {
+	return s.Layer != LayerBuiltin || strings.HasPrefix(s.File, "agent:")
 }
 
 // Secret reports whether the name of a variable looks like a secret's, so that

@@ -45,6 +45,7 @@ const (
 	anywhere  place = iota
 	inProfile       // built-in profiles only
 	inManaged       // the machine owner's files only
+	inPreset        // presets of agents only
 )
 
 // allows reports whether the key may stand in a file of this place.
@@ -114,7 +115,7 @@ func isTable(name string) bool { return name == "env.set" || name == "network.ho
 // isSection reports whether name is a table that holds keys.
 func isSection(name string) bool {
 	switch name {
-	case "files", "env", "limits", "process", "network", "secrets", "permissions", "exec", "profile", "managed":
+	case "files", "env", "limits", "process", "network", "secrets", "permissions", "exec", "profile", "managed", "agent":
 		return true
 	}
 	return false

@@ -93,6 +93,20 @@ var keys = [...]key{
 
 	{name: "managed.lock", kind: kindKeys, place: inManaged,
 		doc: "Keys that no other layer may use."},
+
+	{name: "agent.description", kind: kindText, place: inPreset, doc: "One line about the agent."},
+	{name: "agent.keep", kind: kindTexts, place: inPreset,
+		doc: "Directories below HOME that are the agent's own and kept for this project."},
+	{name: "agent.copy", kind: kindTexts, place: inPreset,
+		doc: "Files of the person that are copied into them at each start: FILE [as=FILE] [fields=FIELD,…] [once]."},
+	{name: "agent.set", kind: kindTexts, place: inPreset,
+		doc: "Fields of JSON files in them that are set at each start: FILE FIELD=VALUE."},
+	{name: "agent.auth", kind: kindTexts, place: inPreset,
+		doc: "Files with credentials, of which the box sees some fields and placeholders: FILE [fields=FIELD,…] [unsigned=FIELD,…] [FIELD=VALUE …]."},
+	{name: "agent.args", kind: kindTexts, place: inPreset, doc: "Arguments that are put before the person's own."},
+	{name: "agent.base-url", kind: kindTexts, place: inPreset,
+		doc: "Variables that move a model's address, when the person has set them: NAME HOST."},
+	{name: "agent.note", kind: kindTexts, place: inPreset, doc: "What is said when it starts."},
 }
 
 // sectionDocs describes the tables for people who write them in an editor.

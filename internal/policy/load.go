@@ -37,7 +37,8 @@ type LoadInput struct {
 	Names     []string // what is directly in Workspace: it switches profiles on
 	Private   []string // bailey's own directories (configuration, state, caches), never writable from a box
 
-	Flags Overrides
+	Presets []*Preset // of the agent that is run: above the profiles
+	Flags   Overrides
 
 	profile func(name string) *document // for tests of extends; nil: builtin
 }

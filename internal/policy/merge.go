@@ -41,12 +41,16 @@ func (m *merger) profiles(docs []*document) {
 				m.extend(doc)
 			}
 		}
+		for _, p := range m.in.Presets {
+			m.extend(p.doc)
+		}
 	}
 	m.errs = append(m.errs, m.set.errs...)
 	for _, doc := range m.set.order {
 		m.layers = append(m.layers, LayerFile{Layer: LayerBuiltin, File: doc.file})
 		m.profile(doc)
 	}
+	m.presets()
 }
 
 // profile puts a profile at the bottom. Its home directory is that of whoever runs
@@ -255,6 +259,9 @@ func (m *merger) managed(docs []*document) {
 
 // lock refuses every use of the locked key in the other layers.
 func (m *merger) lock(lock *entry, docs []*document) {
+	for _, p := range m.in.Presets {
+		docs = append(docs[:len(docs):len(docs)], p.doc)
+	}
 	for _, doc := range docs {
 		if doc.layer == LayerManaged {
 			continue

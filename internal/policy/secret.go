@@ -10,7 +10,7 @@ import (
 // may send it and how, and under which name the box sees a placeholder. The value
 // itself is never part of a policy.
 type Secret struct {
-	Source string   `json:"source"`          // "env:NAME", "file:PATH", "command:LINE", "keyring:NAME"
+	Source string   `json:"source"`          // "env:NAME", "file:PATH", "json:PATH#FIELD", "command:LINE", "keyring:NAME"
 	Cache  int64    `json:"cache,omitempty"` // seconds that a command's answer is kept
 	Hosts  []string `json:"hosts"`           // canonical patterns
 	Header string   `json:"header,omitempty"`
@@ -36,8 +36,10 @@ func (s *Secret) set(field, text string) (problem, hint string) {
 	case "source":
 		kind, rest, ok := strings.Cut(text, ":")
 		switch {
-		case !ok || rest == "", kind != "env" && kind != "file" && kind != "command" && kind != "keyring":
-			return strconv.Quote(text) + " is no source of a secret", `write "env:NAME", "file:PATH", "command:LINE" or "keyring:NAME"`
+		case !ok || rest == "", kind != "env" && kind != "file" && kind != "json" && kind != "command" && kind != "keyring":
+			return strconv.Quote(text) + " is no source of a secret", `write "env:NAME", "file:PATH", "json:PATH#FIELD", "command:LINE" or "keyring:NAME"`
+		case kind == "json" && !jsonSource(rest):
+			return strconv.Quote(text) + " names no field of a file", `as in source = "json:~/.config/example/auth.json#token"`
 		case kind == "env":
 			if problem, hint = checkVar(rest); problem != "" {
 				return problem, hint
@@ -96,6 +98,12 @@ func (s *Secret) set(field, text string) (problem, hint string) {
 		s.Body = text
 	}
 	return "", ""
+}
+
+// jsonSource checks what follows "json:".
+func jsonSource(rest string) bool {
+	file, field, ok := strings.Cut(rest, "#")
+	return ok && file != "" && field != ""
 }
 
 // check looks at the whole.

@@ -58,6 +58,20 @@ func Show(p *Policy) string {
 	return b.String()
 }
 
+// ShowFrom lists the values in force that files has the sources of, one a line.
+func ShowFrom(p *Policy, files func(string) bool) []string {
+	var out []string
+	for _, r := range Redact(p).rows() {
+		if !files(r.from.File) {
+			continue
+		}
+		var b strings.Builder
+		writeLine(&b, r.key.name+" = "+quoteOdd(r.text), r.from)
+		out = append(out, strings.TrimSuffix(b.String(), "\n"))
+	}
+	return out
+}
+
 // sourceColumn is where the sources start. Longer lines push theirs to the right.
 const sourceColumn = 44
 

@@ -297,6 +297,22 @@ func (s *Set) Inside() (env, files map[string]string) {
 	return env, files
 }
 
+// Placeholder is what stands for a secret in the box, "" when there is none of the
+// name.
+func (s *Set) Placeholder(name string) string {
+	if s == nil {
+		return ""
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, e := range s.entries {
+		if e.spec.Name == name {
+			return e.placeholder
+		}
+	}
+	return ""
+}
+
 // Use is a secret at one of its hosts.
 type Use struct {
 	plan.NetSecret

@@ -3,6 +3,7 @@ package secret
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -34,7 +35,7 @@ type source interface {
 	load(ctx context.Context) ([]byte, error)
 }
 
-// newSource understands "env:NAME", "file:PATH", "command:LINE", "keyring:NAME".
+// newSource understands "env:NAME", "file:PATH", "json:PATH#FIELD", "command:LINE", "keyring:NAME".
 func newSource(text string, cache time.Duration, o *Options) (source, error) {
 	kind, rest, ok := strings.Cut(text, ":")
 	if !ok || rest == "" {
@@ -43,14 +44,20 @@ func newSource(text string, cache time.Duration, o *Options) (source, error) {
 	switch kind {
 	case "env":
 		return &envSource{name: rest, lookup: o.Lookup}, nil
-	case "file":
+	case "file", "json":
+		field := ""
+		if kind == "json" {
+			if rest, field, ok = strings.Cut(rest, "#"); !ok || field == "" {
+				return nil, errSource
+			}
+		}
 		if tail, ok := strings.CutPrefix(rest, "~/"); ok {
 			rest = filepath.Join(o.Home, tail)
 		}
 		if !filepath.IsAbs(rest) {
 			return nil, errors.New("the path of its file is not absolute")
 		}
-		return &fileSource{path: rest}, nil
+		return &fileSource{path: rest, field: field}, nil
 	case "command":
 		if cache == 0 {
 			cache = commandCache
@@ -69,7 +76,7 @@ func newSource(text string, cache time.Duration, o *Options) (source, error) {
 }
 
 var (
-	errSource = errors.New(`its source is none of "env:NAME", "file:PATH", "command:LINE", "keyring:NAME"`)
+	errSource = errors.New(`its source is none of "env:NAME", "file:PATH", "json:PATH#FIELD", "command:LINE", "keyring:NAME"`)
 	errName   = errors.New("a name has letters, digits, \"_\", \"-\" and \".\", and at most 64")
 	errShape  = errors.New("it has too few letters and digits for a placeholder that cannot be guessed")
 )
@@ -90,10 +97,14 @@ func (s *envSource) load(context.Context) ([]byte, error) {
 	return []byte(v), nil
 }
 
-// fileSource is a file, read anew when it has changed.
+// maxJSON bounds a file of which one field is the value, in bytes.
+const maxJSON = 1 << 20
+
+// fileSource is a file, or a field of one, read anew when it has changed.
 type fileSource struct {
-	path string
-	was  os.FileInfo
+	path  string
+	field string // names with dots between them; "": the whole file
+	was   os.FileInfo
 }
 
 func (s *fileSource) fresh() bool {
@@ -117,12 +128,41 @@ func (s *fileSource) load(context.Context) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read its file: %w", err)
 	}
-	b, err := io.ReadAll(io.LimitReader(f, maxValue+2))
+	limit := int64(maxValue + 2)
+	if s.field != "" {
+		limit = maxJSON
+	}
+	b, err := io.ReadAll(io.LimitReader(f, limit))
 	if err != nil {
 		return nil, fmt.Errorf("read its file: %w", err)
 	}
+	if s.field != "" {
+		whole := b
+		b, err = field(whole, s.field)
+		clear(whole)
+		if err != nil {
+			return nil, fmt.Errorf("read its file: %w", err)
+		}
+	}
 	s.was = info
 	return b, nil
+}
+
+// field is the text at a field of a JSON document. No error quotes the document.
+func field(doc []byte, name string) ([]byte, error) {
+	var v any
+	if json.Unmarshal(doc, &v) != nil {
+		return nil, errors.New("it is not JSON")
+	}
+	for part := range strings.SplitSeq(name, ".") {
+		m, _ := v.(map[string]any)
+		v = m[part]
+	}
+	text, ok := v.(string)
+	if !ok {
+		return nil, errors.New("it has no text at " + name)
+	}
+	return []byte(text), nil
 }
 
 // commandSource is what a command of the host prints. It runs outside the box,
