@@ -21,6 +21,9 @@ func realMain(args []string) int {
 			return code
 		}
 	}
+	if len(args) > 0 && args[0] == "hook" {
+		return a.hookStart(args[1:])
+	}
 	return a.code(a.dispatch(args))
 }
 
