@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"reflect"
 	"strings"
 )
 
@@ -125,6 +126,32 @@ func Remove(doc []byte, path []string, match func(value []byte) bool, prune int)
 		}
 		return doc, removed, nil
 	}
+}
+
+// Has reports whether the list at path has a value, however it is written.
+func Has(doc []byte, path []string, value []byte) bool {
+	if !json.Valid(doc) {
+		return false
+	}
+	at, _, err := find(doc, path)
+	if err != nil || at < 0 {
+		return false
+	}
+	members, err := parts(doc, at)
+	if err != nil {
+		return false
+	}
+	for _, m := range members {
+		if same(doc[m.start:m.end], value) {
+			return true
+		}
+	}
+	return false
+}
+
+func same(a, b []byte) bool {
+	var x, y any
+	return json.Unmarshal(a, &x) == nil && json.Unmarshal(b, &y) == nil && reflect.DeepEqual(x, y)
 }
 
 // find is where the value at path begins, and the object that holds it; at is -1
