@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"os"
 	"os/exec"
@@ -97,6 +98,31 @@ func TestScripts(t *testing.T) {
 				return os.Getuid() == 0, nil
 			}
 			return false, fmt.Errorf("unknown condition %q", cond)
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			// expand writes the script's directory into files, in place of @WORK@.
+			"expand": func(ts *testscript.TestScript, _ bool, files []string) {
+				for _, f := range files {
+					text := strings.ReplaceAll(ts.ReadFile(f), "@WORK@", ts.Getenv("WORK"))
+					ts.Check(os.WriteFile(ts.MkAbs(f), []byte(text), 0o666))
+				}
+			},
+			// pick takes the string at a path out of the JSON that was printed last, and
+			// writes it to a file.
+			"pick": func(ts *testscript.TestScript, _ bool, args []string) {
+				line, _, _ := strings.Cut(ts.ReadFile("stdout"), "\n")
+				var v any
+				ts.Check(json.Unmarshal([]byte(line), &v))
+				for key := range strings.SplitSeq(args[0], ".") {
+					m, _ := v.(map[string]any)
+					v = m[key]
+				}
+				text, ok := v.(string)
+				if !ok {
+					ts.Fatalf("no string at %s of %s", args[0], line)
+				}
+				ts.Check(os.WriteFile(ts.MkAbs(args[1]), []byte(text), 0o666))
+			},
 		},
 		RequireUniqueNames: true,
 	})

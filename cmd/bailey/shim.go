@@ -174,4 +174,3 @@ func inBox() bool {
 	}
 	return strings.Contains(string(status), "\nNoNewPrivs:\t1\n") && strings.Contains(string(status), "\nSeccomp:\t2\n")
 }
-
