@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -113,12 +114,30 @@ func (a *app) hook(args []string) (code int) {
 	}
 	a.err.WriteString(reply.Stderr)
 	if len(reply.Stdout) > 0 {
-		if _, err := a.out.Write(reply.Stdout); err != nil {
+		if err := a.tell(reply.Stdout); err != nil {
 			a.err.WriteString("bailey: error: blocked: the answer cannot be written: " + err.Error() + "\n")
 			return hook.Blocked
 		}
 	}
 	return reply.Code
+}
+
+// tell writes the answer. Go puts the null device in the place of a standard output
+// that is closed; an agent that gets no answer would run the command as it was.
+func (a *app) tell(answer []byte) error {
+	null, err := os.Stat(os.DevNull)
+	if err != nil {
+		return err
+	}
+	out, err := a.out.Stat()
+	if err != nil {
+		return err
+	}
+	if os.SameFile(out, null) {
+		return errors.New("standard output is closed, or the null device")
+	}
+	_, err = a.out.Write(answer)
+	return err
 }
 
 // hookReply judges what the agent wrote.

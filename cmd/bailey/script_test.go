@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -110,16 +111,22 @@ func TestScripts(t *testing.T) {
 			// pick takes the string at a path out of the JSON that was printed last, and
 			// writes it to a file.
 			"pick": func(ts *testscript.TestScript, _ bool, args []string) {
-				line, _, _ := strings.Cut(ts.ReadFile("stdout"), "\n")
+				printed := ts.ReadFile("stdout")
 				var v any
-				ts.Check(json.Unmarshal([]byte(line), &v))
+				ts.Check(json.Unmarshal([]byte(printed), &v))
 				for key := range strings.SplitSeq(args[0], ".") {
-					m, _ := v.(map[string]any)
-					v = m[key]
+					switch in := v.(type) {
+					case map[string]any:
+						v = in[key]
+					case []any:
+						i, err := strconv.Atoi(key)
+						ts.Check(err)
+						v = in[i]
+					}
 				}
 				text, ok := v.(string)
 				if !ok {
-					ts.Fatalf("no string at %s of %s", args[0], line)
+					ts.Fatalf("no string at %s of %s", args[0], printed)
 				}
 				ts.Check(os.WriteFile(ts.MkAbs(args[1]), []byte(text), 0o666))
 			},
