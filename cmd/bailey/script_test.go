@@ -20,6 +20,9 @@ func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && strings.HasPrefix(os.Args[1], "prove-") {
 		os.Exit(realMain(os.Args[1:])) // prove runs its own program, whatever it is called
 	}
+	if shimName(os.Args[0]) != "" {
+		os.Exit(realMain(os.Args[1:])) // a link to the program, as agent install shim makes it
+	}
 	testscript.Main(tidy{m}, map[string]func(){
 		"bailey": func() { os.Exit(realMain(os.Args[1:])) },
 		// weak runs a command on a machine without user namespaces.
