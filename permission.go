@@ -142,7 +142,14 @@ func real(file string) string {
 
 // Call writes a call of a tool as Decide and CheckLine read it.
 func Call(tool string, input map[string]string) []byte {
-	text, err := json.Marshal(map[string]any{"tool": tool, "input": input})
+	return encode(map[string]any{"tool": tool, "input": input})
+}
+
+// CallInput writes the input of a call alone.
+func CallInput(input map[string]string) []byte { return encode(input) }
+
+func encode(v any) []byte {
+	text, err := json.Marshal(v)
 	if err != nil {
 		panic("bailey: encode a call: " + err.Error()) // strings only
 	}

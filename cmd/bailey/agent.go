@@ -13,7 +13,7 @@ import (
 
 func agentVerb(a *app) *verb {
 	return &verb{
-		name: "agent", args: "ls | show NAME", short: "what bailey knows about coding agents",
+		name: "agent", args: "ls | show NAME | install NAME | uninstall NAME", short: "what bailey knows about coding agents",
 		long: `bailey run claude, or the name of another agent that is known, runs it with what
 its preset says: directories of its own that are kept for this project, the hosts
 of its models, its keys as placeholders. A file agents/NAME.toml in bailey's
@@ -21,6 +21,8 @@ configuration directory adds to a preset, or is a new one.`,
 		sub: []entry{
 			{"ls", agentLsVerb},
 			{"show", agentShowVerb},
+			{"install", agentInstallVerb},
+			{"uninstall", agentUninstallVerb},
 		},
 	}
 }

@@ -21,6 +21,12 @@ func realMain(args []string) int {
 			return code
 		}
 	}
+	if name := shimName(os.Args[0]); name != "" {
+		return a.code(a.shim(name, args))
+	}
+	if len(args) > 0 && args[0] == "hook" {
+		return a.hookStart(args[1:])
+	}
 	return a.code(a.dispatch(args))
 }
 

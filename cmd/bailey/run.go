@@ -18,6 +18,8 @@ type runOptions struct {
 	config bailey.Config
 	dryRun bool
 	report string
+	terse  bool   // say nothing about the box, and what was denied all the same
+	within string // a directory that the project must be in
 }
 
 func (a *app) runFlags(o *runOptions) []*flag {
@@ -25,6 +27,8 @@ func (a *app) runFlags(o *runOptions) []*flag {
 		&flag{name: "dry-run", help: "print what would be done, and do nothing", set: toggle(&o.dryRun)},
 		&flag{name: "log", value: "FILE", help: "append the session's events to FILE as JSON lines", kind: "file", set: text(&o.config.Log)},
 		&flag{name: "net-log", value: "FILE", help: "append the session's connections to FILE as JSON lines", kind: "file", set: text(&o.config.NetLog)},
+		&flag{name: "within", value: "DIR", help: "start only when the project is DIR or lies in it", kind: "dir", set: text(&o.within)},
+		&flag{name: "terse", help: "do not say what the box is, only what was denied", set: toggle(&o.terse)},
 		&flag{name: "report", value: "FILE", help: "write a summary of the session to FILE as JSON", kind: "file", set: text(&o.report)},
 	), a.messageFlags()...)
 }
@@ -70,11 +74,28 @@ func (a *app) runCommand(o *runOptions, words []string) error {
 		}
 		return a.printPlan(p)
 	}
-	o.config.Planned = func(p *bailey.Plan) error { a.announce(p); return nil }
+	o.config.Planned = func(p *bailey.Plan) error { return a.planned(o, p) }
 	o.config.Reloaded = a.reloaded
 	o.config.Ask = &asker{in: a.in}
 	_, err := a.execute(o, words)
 	return err
+}
+
+// planned looks at the plan before a box is opened from it.
+func (a *app) planned(o *runOptions, p *bailey.Plan) error {
+	if o.within != "" {
+		dir, err := filepath.Abs(o.within)
+		if err != nil {
+			return err
+		}
+		if !below(p.Workspace(), dir) {
+			return &usageError{"the project " + quote(p.Workspace()) + " is not in " + quote(dir), "start it in a directory of that project"}
+		}
+	}
+	if !o.terse {
+		a.announce(p)
+	}
+	return nil
 }
 
 // execute runs one command. started says whether it got as far as running.

@@ -1,10 +1,12 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -17,6 +19,9 @@ import (
 func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && strings.HasPrefix(os.Args[1], "prove-") {
 		os.Exit(realMain(os.Args[1:])) // prove runs its own program, whatever it is called
+	}
+	if shimName(os.Args[0]) != "" {
+		os.Exit(realMain(os.Args[1:])) // a link to the program, as agent install shim makes it
 	}
 	testscript.Main(tidy{m}, map[string]func(){
 		"bailey": func() { os.Exit(realMain(os.Args[1:])) },
@@ -97,6 +102,37 @@ func TestScripts(t *testing.T) {
 				return os.Getuid() == 0, nil
 			}
 			return false, fmt.Errorf("unknown condition %q", cond)
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			// expand writes the script's directory into files, in place of @WORK@.
+			"expand": func(ts *testscript.TestScript, _ bool, files []string) {
+				for _, f := range files {
+					text := strings.ReplaceAll(ts.ReadFile(f), "@WORK@", ts.Getenv("WORK"))
+					ts.Check(os.WriteFile(ts.MkAbs(f), []byte(text), 0o666))
+				}
+			},
+			// pick takes the string at a path out of the JSON that was printed last, and
+			// writes it to a file.
+			"pick": func(ts *testscript.TestScript, _ bool, args []string) {
+				printed := ts.ReadFile("stdout")
+				var v any
+				ts.Check(json.Unmarshal([]byte(printed), &v))
+				for key := range strings.SplitSeq(args[0], ".") {
+					switch in := v.(type) {
+					case map[string]any:
+						v = in[key]
+					case []any:
+						i, err := strconv.Atoi(key)
+						ts.Check(err)
+						v = in[i]
+					}
+				}
+				text, ok := v.(string)
+				if !ok {
+					ts.Fatalf("no string at %s of %s", args[0], printed)
+				}
+				ts.Check(os.WriteFile(ts.MkAbs(args[1]), []byte(text), 0o666))
+			},
 		},
 		RequireUniqueNames: true,
 	})

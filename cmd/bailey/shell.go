@@ -31,11 +31,11 @@ func (a *app) runShell(o *runOptions) error {
 	}
 	announced := false
 	o.config.Planned = func(p *bailey.Plan) error {
-		if !announced {
-			a.announce(p)
+		if announced {
+			return nil
 		}
 		announced = true
-		return nil
+		return a.planned(o, p)
 	}
 	var err error
 	for _, shell := range []string{os.Getenv("SHELL"), "bash", "sh"} {

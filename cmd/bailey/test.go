@@ -160,7 +160,10 @@ func leadsOut(name, root string) bool {
 	return err != nil || realErr != nil || below(dir, root) && !below(real, root)
 }
 
-func below(name, dir string) bool { return name == dir || strings.HasPrefix(name, dir+"/") }
+// below reports whether a clean path is a directory or in it.
+func below(name, dir string) bool {
+	return name == dir || strings.HasPrefix(name, strings.TrimSuffix(dir, "/")+"/")
+}
 
 // shortName is how a file is called in messages: relative where that is shorter.
 func shortName(name string) string {

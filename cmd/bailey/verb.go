@@ -49,6 +49,7 @@ func verbs() []entry {
 		{"test", testVerb},
 		{"check", checkVerb},
 		{"rules", rulesVerb},
+		{"hook", hookVerb},
 		{"policy", policyVerb},
 		{"trust", trustVerb},
 		{"secret", secretVerb},

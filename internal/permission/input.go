@@ -178,3 +178,36 @@ func ParseCall(line []byte) (Call, error) {
 	c.Input, err = ParseInput(c.Tool, raw)
 	return c, err
 }
+
+// Object reads a JSON object and refuses one that has a key twice.
+func Object(raw []byte) (map[string]json.RawMessage, error) { return object(raw) }
+
+// Access is what a tool does with the file that its input names: "read", "search"
+// for one that prints what it finds in files, "list" for one that prints their
+// names, "write", or "" for a tool that is not about a file.
+func Access(tool string) string {
+	switch canonical(tool) {
+	case toolEdit:
+		return "write"
+	case toolRead:
+		switch tool {
+		case "Grep":
+			return "search"
+		case "Glob", "LS":
+			return "list"
+		}
+		return "read"
+	}
+	return ""
+}
+
+// Fetches reports whether a tool opens the address that its input names.
+func Fetches(tool string) bool { return canonical(tool) == toolFetch }
+
+// Own reports whether a tool does nothing outside the agent itself, or starts
+// another agent, whose calls are judged in their turn. Whether an agent asks
+// before it uses one is its own affair.
+func Own(tool string) bool {
+	c := canonical(tool)
+	return c == toolAgent || c == toolSkill || harmless(c)
+}
