@@ -44,6 +44,7 @@ type Question struct {
 	PID     int    // of the asking process, on the host; 0: not known
 	Exe     string // its program, as seen inside; untrusted text
 	Scopes  []Scope
+	Unclear bool // Subject has things in it that are known only when it runs: nothing is kept
 }
 
 // Answer is what a person, or whoever answered in place of one, said.
