@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/bailey-run/bailey/internal/statefile"
@@ -83,11 +84,15 @@ func (g *Grant) Holds(project string, now time.Time) bool {
 // the same time, by other processes too.
 type Grants struct {
 	file statefile.File
+
+	mu    sync.Mutex // guards what was read last, and of which file
+	of    fs.FileInfo
+	known []Grant
 }
 
 // Open returns the grants in bailey's own state directory, without reading them.
 func Open(dir string) *Grants {
-	return &Grants{statefile.File{Dir: filepath.Clean(dir), Name: storeName, What: "grants", Lost: "grant again what you need", Max: maxStore}}
+	return &Grants{file: statefile.File{Dir: filepath.Clean(dir), Name: storeName, What: "grants", Lost: "grant again what you need", Max: maxStore}}
 }
 
 // stored is the form of the store on disk.
@@ -201,16 +206,36 @@ func (s *Grants) Find(project string, kind Kind, subject string) (Grant, bool, e
 	if s == nil {
 		return Grant{}, false, nil
 	}
-	raw, err := s.file.Read()
-	if err != nil || raw == nil {
-		return Grant{}, false, err
-	}
-	list, err := s.parse(raw)
+	list, err := s.current()
 	if err != nil {
 		return Grant{}, false, err
 	}
 	g, ok := find(list, project, kind, subject)
 	return g, ok, nil
+}
+
+// current is the store, read when its file is another one than last time: a
+// change puts a new file in its place.
+func (s *Grants) current() ([]Grant, error) {
+	info, err := os.Lstat(s.file.Path())
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err == nil && s.of != nil && os.SameFile(s.of, info) && s.of.ModTime().Equal(info.ModTime()) && s.of.Size() == info.Size() && s.of.Mode() == info.Mode() {
+		return s.known, nil
+	}
+	s.of = nil
+	raw, err := s.file.Read()
+	if err != nil {
+		return nil, err
+	}
+	list, err := s.parse(raw)
+	if err == nil {
+		s.of, s.known = info, list // a newer file than info is read again next time
+	}
+	return list, err
 }
 
 func find(list []Grant, project string, kind Kind, subject string) (found Grant, ok bool) {

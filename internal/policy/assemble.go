@@ -91,6 +91,8 @@ func (m *merger) policy() *Policy {
 			p.Exec.Supervise = value(e, e.text)
 		case "permissions.delegate":
 			p.Permissions.Delegate = value(e, e.text)
+		case "permissions.grants":
+			p.Permissions.Grants = value(e, e.text)
 		}
 	}
 	return p

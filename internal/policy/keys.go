@@ -82,6 +82,8 @@ var keys = [...]key{
 		doc: "What passes without a question, unless it is refused or asked about."},
 	{name: "permissions.delegate", kind: kindProgram,
 		doc: "A program that answers in place of a person: JSON on standard input; exit 0 allows, 1 asks, everything else denies."},
+	{name: "permissions.grants", kind: kindEnum, words: []string{"none", "keep"},
+		doc: "Whether a person's answers are kept on disk, and count, beyond the session."},
 
 	{name: "exec.supervise", kind: kindEnum, words: []string{"rules", "log", "off"},
 		doc: "What is done with each program that is executed inside: held against the deny and ask rules and recorded, only recorded, or nothing."},

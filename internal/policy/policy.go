@@ -113,6 +113,7 @@ type Permissions struct {
 	Ask      []Value[Rule] `json:"ask"`
 	Allow    []Value[Rule] `json:"allow"`
 	Delegate Value[string] `json:"delegate"` // the program that answers in place of a person; absolute
+	Grants   Value[string] `json:"grants"`   // "none" or "keep"
 }
 
 // Exec is what is done with programs that are executed inside.

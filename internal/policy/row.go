@@ -79,6 +79,8 @@ func (p *Policy) rows() []row {
 			add(k, p.Exec.Supervise.V, p.Exec.Supervise.From, p.Exec.Supervise.Set)
 		case "permissions.delegate":
 			add(k, p.Permissions.Delegate.V, p.Permissions.Delegate.From, p.Permissions.Delegate.Set)
+		case "permissions.grants":
+			add(k, p.Permissions.Grants.V, p.Permissions.Grants.From, p.Permissions.Grants.Set)
 		case "files.caches":
 			for _, v := range p.Files.Caches {
 				text := v.V.Path
