@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/bailey-run/bailey"
+	"github.com/bailey-run/bailey/internal/approval"
 	"github.com/bailey-run/bailey/internal/plan"
 )
 
@@ -68,7 +69,6 @@ func (a *app) runCommand(o *runOptions, words []string) error {
 	}
 	o.config.Planned = func(p *bailey.Plan) error { a.announce(p); return nil }
 	o.config.Reloaded = a.reloaded
-	o.config.Ask = &asker{in: a.in}
 	_, err := a.execute(o, words)
 	return err
 }
@@ -80,6 +80,7 @@ func (a *app) execute(o *runOptions, words []string) (started bool, err error) {
 	var r reportFile
 	defer r.close()
 	config := o.config
+	config.Ask = approval.NewTerminal(&stage{s: s})
 	config.Planned = func(p *bailey.Plan) error {
 		if err := r.open(p, o.report); err != nil {
 			return err
