@@ -22,9 +22,7 @@ func (b *Box) newDesk() *approval.Desk {
 	p := b.plan
 	d := &approval.Desk{Session: b.session, Project: p.Workspace(), Person: p.config.Ask, Others: b.others}
 	d.Never, d.NoKeep = unasked(p.policy), unkept(p.policy)
-	if p.facts.StateDir != "" {
-		d.Grants = approval.Open(p.facts.StateDir)
-	}
+	d.Grants = openGrants(p.facts)
 	if program := p.policy.Permissions.Delegate; program.Set {
 		d.Program = &delegateAsker{program.V, p.facts.StartDir}
 	}

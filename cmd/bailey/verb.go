@@ -51,6 +51,8 @@ func verbs() []entry {
 		{"rules", rulesVerb},
 		{"policy", policyVerb},
 		{"trust", trustVerb},
+		{"approve", approveVerb},
+		{"grants", grantsVerb},
 		{"secret", secretVerb},
 		{"agent", agentVerb},
 		{"doctor", doctorVerb},

@@ -200,18 +200,11 @@ func Held(dir, project string, kinds ...Kind) ([]Grant, error) {
 	return Open(dir).Held(project, kinds...)
 }
 
-// Find returns the grant that decides about a subject in a project: a denial
-// before anything else.
+// Find is Snapshot and its Find.
 func (s *Grants) Find(project string, kind Kind, subject string) (Grant, bool, error) {
-	if s == nil {
-		return Grant{}, false, nil
-	}
-	list, err := s.current()
-	if err != nil {
-		return Grant{}, false, err
-	}
-	g, ok := find(list, project, kind, subject)
-	return g, ok, nil
+	held, err := s.Snapshot(project)
+	g, ok := held.Find(kind, subject)
+	return g, ok, err
 }
 
 // current is the store, read when its file is another one than last time: a
@@ -238,11 +231,34 @@ func (s *Grants) current() ([]Grant, error) {
 	return list, err
 }
 
-func find(list []Grant, project string, kind Kind, subject string) (found Grant, ok bool) {
+// Snapshot is the grants that hold at one moment in one project.
+type Snapshot []Grant
+
+// Snapshot returns the grants that hold now in a project.
+func (s *Grants) Snapshot(project string) (Snapshot, error) {
+	if s == nil {
+		return nil, nil
+	}
+	list, err := s.current()
+	if err != nil {
+		return nil, err
+	}
+	var out Snapshot
 	now := time.Now()
 	for i := range list {
-		g := &list[i]
-		if g.Kind != kind || g.Subject != subject || !g.Holds(project, now) {
+		if list[i].Holds(project, now) {
+			out = append(out, list[i])
+		}
+	}
+	return out, nil
+}
+
+// Find returns the grant that decides about a subject: a denial before anything
+// else.
+func (s Snapshot) Find(kind Kind, subject string) (found Grant, ok bool) {
+	for i := range s {
+		g := &s[i]
+		if g.Kind != kind || g.Subject != subject {
 			continue
 		}
 		if !g.Allow {
