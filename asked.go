@@ -86,8 +86,12 @@ func (g gateAsker) Ask(ctx context.Context, q gate.Question) gate.Answer {
 	a, ok := g.box.desk.Held(approval.Network, q.Target())
 	if !ok {
 		full := approval.Question{Kind: approval.Network, Subject: q.Target(), Rule: `network.default = "ask"`}
-		if from := g.box.plan.policy.Network.Default.From; from.File != "" {
-			full.Where = plan.Where(from)
+		from := g.box.plan.policy.Network.Default
+		if from.V != "ask" {
+			full.Rule, from.From = `approval = "on-failure"`, g.box.plan.policy.Approval.From
+		}
+		if from.From.File != "" {
+			full.Where = plan.Where(from.From)
 		}
 		full.PID, full.Exe = q.Owner()
 		a = g.box.ask(ctx, full)

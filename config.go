@@ -19,6 +19,18 @@ const (
 	DangerFullAccess = policy.DangerFullAccess // everything: there are no walls
 )
 
+// Approval says when a person is asked. It is separate from the mode.
+type Approval = policy.Approval
+
+// The approval policies; docs/approvals.md says what each asks. The default is
+// OnRequest.
+const (
+	Untrusted = policy.Untrusted // everything but what only reads
+	OnRequest = policy.OnRequest // what rules ask, and what is asked for
+	OnFailure = policy.OnFailure // the same, and what the walls refused
+	Never     = policy.Never     // nothing: what would be asked is denied
+)
+
 // Tier is what the kernel really enforces for a box.
 type Tier = policy.Tier
 
@@ -72,6 +84,7 @@ type Config struct {
 	Home string
 
 	Mode     Mode     // "" is what the policy files say, else WorkspaceWrite
+	Approval Approval // "" is what the policy files say, else OnRequest
 	MinTier  Tier     // "" is what the policy files say, else TierFull
 	Profiles []string // profiles to use besides those the project switches on
 
@@ -143,7 +156,7 @@ type Setting = policy.Setting
 // overrides makes the policy layer of c.
 func (c *Config) overrides() policy.Overrides {
 	o := policy.Overrides{
-		Mode: string(c.Mode), MinTier: string(c.MinTier), Profiles: c.Profiles,
+		Mode: string(c.Mode), Approval: string(c.Approval), MinTier: string(c.MinTier), Profiles: c.Profiles,
 		Read: c.Read, Write: c.Write, Deny: c.Deny, Protect: c.Protect,
 		Accept: c.Accept, Env: c.Env, SetEnv: c.SetEnv,
 		AllowNet: c.AllowNet, DenyNet: c.DenyNet, Localhost: c.Localhost, Publish: c.Publish, Pin: c.Resolve,

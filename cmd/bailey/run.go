@@ -113,6 +113,9 @@ func (a *app) execute(o *runOptions, words []string) (started bool, err error) {
 		a.info("%d programs were executed inside", b.Programs())
 	}
 	result := s.result(err)
+	if b := s.cmd.Box(); b != nil && err != nil {
+		b.Plan().Offer(context.Background(), s.cmd.Denials(), config.Ask)
+	}
 	if writeErr := r.ended(s.cmd, err, a.exit(result)); writeErr != nil {
 		a.say(message{Level: "error", Text: "write report: " + writeErr.Error()})
 	}

@@ -19,8 +19,9 @@ type Policy struct {
 	Network  Network                  `json:"network"`
 	Secrets  map[string]Value[Secret] `json:"secrets"`
 
-	Permissions Permissions `json:"permissions"`
-	Exec        Exec        `json:"exec"`
+	Permissions Permissions                 `json:"permissions"`
+	Exec        Exec                        `json:"exec"`
+	Exceptions  map[string]Value[Exception] `json:"exceptions"`
 
 	Layers    []LayerFile `json:"layers"` // what the policy was made of, lowest first
 	Home      string      `json:"home"`   // what ~ stood for

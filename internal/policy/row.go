@@ -73,6 +73,11 @@ func (p *Policy) rows() []row {
 				v := p.Secrets[name]
 				add(k, name+" "+v.V.text(), v.From, true)
 			}
+		case "exceptions":
+			for _, name := range sorted(p.Exceptions) {
+				v := p.Exceptions[name]
+				add(k, name+" "+v.V.text(), v.From, true)
+			}
 		case "process.debug":
 			add(k, strconv.FormatBool(p.Process.Debug.V), p.Process.Debug.From, p.Process.Debug.Set)
 		case "exec.supervise":
