@@ -102,6 +102,7 @@ func (p *Plan) newBox() (*Box, error) {
 		options.Secrets = p.secrets()
 	}
 	b.log = audit.New(b.session, options)
+	b.excepted(p.config.excepted)
 	if err := b.openNetLog(); err != nil {
 		b.log.Close()
 		return nil, err

@@ -142,8 +142,9 @@ type Config struct {
 	// it. An error keeps the box from being opened.
 	Planned func(*Plan) error
 
-	roots   *x509.CertPool // tests: whom the gate trusts outwards, when it looks inside
-	perPort bool           // tests: a listener for each port, as where the kernel has no nf_tables
+	roots    *x509.CertPool  // tests: whom the gate trusts outwards, when it looks inside
+	excepted *audit.Approval // why there are no walls, by Except
+	perPort  bool            // tests: a listener for each port, as where the kernel has no nf_tables
 
 	// Caller is how error messages name the fields: "--" for a command line,
 	// where Read is called --read. By default they are Config.read and so on.

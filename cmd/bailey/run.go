@@ -19,6 +19,7 @@ type runOptions struct {
 	config bailey.Config
 	dryRun bool
 	report string
+	except string // run only
 }
 
 func (a *app) runFlags(o *runOptions) []*flag {
@@ -48,7 +49,8 @@ the command. A wall that does not stand is an error: the command does not run.
 
 The flags end at the first word that is not one. What they say is a layer of the
 policy (see bailey policy show) and can be asked about with bailey why.`,
-		flags: a.runFlags(o),
+		flags: append(a.runFlags(o),
+			&flag{name: "exception", value: "NAME", help: "ask to run the command WITHOUT walls, as [exceptions.NAME] of the policy says", set: text(&o.except)}),
 		run: func(words []string) error {
 			if len(words) == 0 {
 				return &usageError{"no command to run", "as in: bailey run -- go test ./..."}
@@ -67,10 +69,29 @@ func (a *app) runCommand(o *runOptions, words []string) error {
 		}
 		return a.printPlan(p)
 	}
+	if o.except != "" {
+		if err := a.except(o, words); err != nil {
+			return err
+		}
+	}
 	o.config.Planned = func(p *bailey.Plan) error { a.announce(p); return nil }
 	o.config.Reloaded = a.reloaded
 	_, err := a.execute(o, words)
 	return err
+}
+
+// except asks for a run without walls.
+func (a *app) except(o *runOptions, words []string) error {
+	if o.config.Mode != "" {
+		return &usageError{"--exception and --mode exclude each other", "an exception is without walls, once a person agrees"}
+	}
+	s := newStreams(a)
+	if err := o.config.Except(context.Background(), o.except, words, approval.NewTerminal(&stage{s: s})); err != nil {
+		return err
+	}
+	// Also with --quiet: nobody should find out later.
+	a.say(message{Level: "warning", Text: "OUTSIDE THE BOX, without walls: exception " + o.except + ": " + shellQuote(words)})
+	return nil
 }
 
 // execute runs one command. started says whether it got as far as running.
@@ -82,7 +103,7 @@ func (a *app) execute(o *runOptions, words []string) (started bool, err error) {
 	config := o.config
 	config.Ask = approval.NewTerminal(&stage{s: s})
 	config.Planned = func(p *bailey.Plan) error {
-		if err := r.open(p, o.report); err != nil {
+		if err := r.open(p, o.report, o.except); err != nil {
 			return err
 		}
 		if err := o.config.Planned(p); err != nil {
