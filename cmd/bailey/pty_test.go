@@ -297,27 +297,7 @@ func TestTrustAsks(t *testing.T) {
 // TestAsksOnTerminal: what is typed answers the question, and is not the command's
 // whose output is shown on the same terminal.
 func TestAsksOnTerminal(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	go func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			c.Write([]byte("reached\n"))
-			c.Close()
-		}
-	}()
-	port := strconv.Itoa(l.Addr().(*net.TCPAddr).Port)
-	policy := filepath.Join(t.TempDir(), "p.toml")
-	text := "[network]\ndefault = \"ask\"\n[network.hosts]\n\"a.test\" = \"127.0.0.1\"\n\"b.test\" = \"127.0.0.1\"\n"
-	if err := os.WriteFile(policy, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	policy, port := asking(t)
 	try := "for h in a a b; do { exec 3<>/dev/tcp/$h.test/" + port + " && read -r line <&3 && echo $h $line; } || echo $h refused; done; test -t 1 && echo terminal"
 	s := onTerminal(t, "exec bailey run -q --config "+policy+" -- bash -c '"+try+"' </dev/null")
 	s.expect(`"a.test:` + port + `"`)
@@ -331,6 +311,33 @@ func TestAsksOnTerminal(t *testing.T) {
 	if all := s.shown(); strings.Count(all, "a reached") != 2 || strings.Count(all, `"a.test:`) != 1 {
 		t.Errorf("the terminal shows %q", all)
 	}
+}
+
+// asking is a policy that asks about hosts, and the port at which those that it
+// pins answer.
+func asking(t *testing.T) (policy, port string) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			c.Write([]byte("reached\n"))
+			c.Close()
+		}
+	}()
+	policy = filepath.Join(t.TempDir(), "p.toml")
+	text := "[network]\ndefault = \"ask\"\n[network.hosts]\n\"a.test\" = \"127.0.0.1\"\n\"b.test\" = \"127.0.0.1\"\n"
+	if err := os.WriteFile(policy, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return policy, strconv.Itoa(l.Addr().(*net.TCPAddr).Port)
 }
 
 // answer types a key at a question until the terminal is given back: keys are
