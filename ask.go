@@ -43,4 +43,4 @@ const (
 
 // AskOn returns an asker that writes its questions to out and reads lines from in,
 // one question at a time. At the end of in every answer is no.
-func AskOn(in io.Reader, out io.Writer) Asker { return approval.NewTerminal(in, out) }
+func AskOn(in io.Reader, out io.Writer) Asker { return approval.NewTerminal(approval.Lines(in, out)) }

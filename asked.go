@@ -2,73 +2,150 @@ package bailey
 
 import (
 	"context"
-	"sync"
+	"path/filepath"
+	"sync/atomic"
+	"time"
 
 	"github.com/bailey-run/bailey/internal/approval"
+	"github.com/bailey-run/bailey/internal/audit"
 	"github.com/bailey-run/bailey/internal/gate"
+	"github.com/bailey-run/bailey/internal/linux"
+	"github.com/bailey-run/bailey/internal/plan"
+	"github.com/bailey-run/bailey/internal/policy"
 )
 
-// maxAnswers for the session are kept; beyond, a person is asked again.
-const maxAnswers = 4096
+// maxApprovals is how many approval events a session writes.
+const maxApprovals = 10_000
 
-// questionKey is what answers are kept by.
-type questionKey struct {
-	kind    approval.Kind
-	subject string
-}
-
-// answers are those that hold for the session.
-type answers struct {
-	mu   sync.Mutex
-	kept map[questionKey]approval.Answer
-}
-
-func (a *answers) get(q *approval.Question) (approval.Answer, bool) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	found, ok := a.kept[questionKey{q.Kind, q.Subject}]
-	return found, ok
-}
-
-func (a *answers) keep(q *approval.Question, x approval.Answer) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if a.kept == nil {
-		a.kept = map[questionKey]approval.Answer{}
+// newDesk makes the desk that a box's questions come to.
+func (b *Box) newDesk() *approval.Desk {
+	p := b.plan
+	d := &approval.Desk{Session: b.session, Project: p.Workspace(), Person: p.config.Ask, Others: b.others}
+	d.Never, d.NoKeep = unasked(p.policy), unkept(p.policy)
+	d.Grants = openGrants(p.facts)
+	if program := p.policy.Permissions.Delegate; program.Set {
+		d.Program = &delegateAsker{program.V, p.facts.StartDir}
 	}
-	if len(a.kept) < maxAnswers {
-		a.kept[questionKey{q.Kind, q.Subject}] = x
+	var told atomic.Int64
+	d.Told = func(q approval.Question, a approval.Answer) {
+		switch n := told.Add(1); {
+		case n < maxApprovals:
+			b.denials.emitEvent(approvalEvent(&q, a))
+		case n == maxApprovals:
+			b.denials.emitEvent(audit.Limit{Limit: "approvals", Value: maxApprovals, Unit: "count"})
+		}
 	}
+	return d
+}
+
+// unasked says why nobody is asked under a policy, "" where somebody may be.
+func unasked(p *policy.Policy) string {
+	if p.Approval.V != policy.Never {
+		return ""
+	}
+	return `nobody is asked under approval = "never" (` + plan.Where(p.Approval.From) + ")"
+}
+
+// unkept says why grants do not count under a policy, "" where they do.
+func unkept(p *policy.Policy) string {
+	g := &p.Permissions.Grants
+	if g.V != "none" {
+		return ""
+	}
+	return `permissions.grants = "none" (` + plan.Where(g.From) + ")"
+}
+
+func approvalEvent(q *approval.Question, a approval.Answer) audit.Approval {
+	e := audit.Approval{
+		Kind: string(q.Kind), Subject: text(q.Subject), Verdict: string(Deny), Scope: string(a.Scope), By: a.By, Rule: text(a.Rule), Note: text(a.Note),
+		Why: text(q.Why), Asks: text(q.Rule), PID: q.PID, Exe: text(q.Exe),
+	}
+	if a.Allow {
+		e.Verdict = string(Allow)
+	}
+	if e.Scope == "" {
+		e.Scope = string(approval.Once)
+	}
+	if !a.Expires.IsZero() {
+		e.Expires = a.Expires.UTC().Format(time.RFC3339)
+	}
+	return e
 }
 
 // ask brings a question of this box to whoever may answer it: what is granted
 // already, then a person. Where nobody can be asked the answer is no, at once. It
 // is called from many goroutines, and may take minutes.
 func (b *Box) ask(ctx context.Context, q approval.Question) approval.Answer {
-	q.Session, q.Project = b.session, b.plan.Workspace()
-	if a, ok := b.answers.get(&q); ok {
-		return a
-	}
-	asker := b.plan.config.Ask
-	if asker == nil {
-		return approval.Answer{By: "nobody", Rule: "nobody to ask"}
-	}
-	a := asker.Ask(ctx, q)
-	if a.Scope != approval.Once && a.Scope != "" {
-		b.answers.keep(&q, a)
-	}
-	return a
+	return b.desk.Ask(ctx, q)
 }
 
 // gateAsker brings the gate's questions to the box.
 type gateAsker struct{ box *Box }
 
 func (g gateAsker) Ask(ctx context.Context, q gate.Question) gate.Answer {
-	full := approval.Question{Kind: approval.Network, Subject: q.Target(), Rule: `network.default = "ask"`}
-	a, ok := g.box.answers.get(&full)
+	a, ok := g.box.desk.Held(approval.Network, q.Target())
 	if !ok {
+		full := approval.Question{Kind: approval.Network, Subject: q.Target(), Rule: `network.default = "ask"`}
+		from := g.box.plan.policy.Network.Default
+		if from.V != "ask" {
+			full.Rule, from.From = `approval = "on-failure"`, g.box.plan.policy.Approval.From
+		}
+		if from.From.File != "" {
+			full.Where = plan.Where(from.From)
+		}
 		full.PID, full.Exe = q.Owner()
 		a = g.box.ask(ctx, full)
 	}
 	return gate.Answer{Allow: a.Allow, Rule: a.Rule}
+}
+
+// approversDir is where those who wait to answer have their sockets.
+func approversDir(f *plan.Facts) string {
+	if f.StateDir == "" {
+		return ""
+	}
+	return filepath.Join(f.StateDir, "approvers")
+}
+
+// others lets answers in from elsewhere, and says whether somebody waits there.
+func (b *Box) others(ctx context.Context) <-chan struct{} {
+	if b.startControl() == nil {
+		return nil
+	}
+	dir := approversDir(b.plan.facts)
+	list, err := linux.Sessions(dir)
+	if err != nil {
+		return nil
+	}
+	var here []<-chan struct{}
+	for _, name := range list {
+		conn, err := linux.DialSession(dir, name)
+		if err != nil {
+			continue
+		}
+		if !linux.SamePeer(conn) {
+			conn.Close()
+			continue
+		}
+		gone := make(chan struct{})
+		stop := context.AfterFunc(ctx, func() { conn.Close() })
+		go func() {
+			defer close(gone)
+			defer stop()
+			defer conn.Close()
+			conn.Read(make([]byte, 1)) // it says nothing until it goes
+		}()
+		here = append(here, gone)
+	}
+	if here == nil {
+		return nil
+	}
+	all := make(chan struct{})
+	go func() {
+		defer close(all)
+		for _, gone := range here {
+			<-gone
+		}
+	}()
+	return all
 }

@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/bailey-run/bailey/internal/approval"
 	"github.com/bailey-run/bailey/internal/audit"
 	"github.com/bailey-run/bailey/internal/host"
 	"github.com/bailey-run/bailey/internal/linux"
@@ -31,16 +32,17 @@ type Box struct {
 	denials denials
 	execs   execs
 	flows   flows
-	answers answers
+	desk    *approval.Desk
 	network *network                   // nil without a gate
 	limit   atomic.Pointer[LimitError] // what ended the whole box
 	failure atomic.Pointer[error]      // of bailey itself, which ended the whole box
 	stop    func() bool                // ends the watch on the context
 
-	killing sync.Once
-	killed  error
-	closing sync.Once
-	closed  error
+	controlling controlling
+	killing     sync.Once
+	killed      error
+	closing     sync.Once
+	closed      error
 
 	mu       sync.Mutex // guards what follows
 	commands int
@@ -84,6 +86,7 @@ func (p *Plan) newBox() (*Box, error) {
 		return nil, err
 	}
 	b := &Box{plan: p, box: p.plan, session: newSession(), begin: time.Now()}
+	b.desk = b.newDesk()
 	if l := p.plan.Limits; l.Output > 0 || l.OutputRate > 0 {
 		b.meter = newMeter(l.Output, l.OutputRate)
 	}
@@ -99,6 +102,7 @@ func (p *Plan) newBox() (*Box, error) {
 		options.Secrets = p.secrets()
 	}
 	b.log = audit.New(b.session, options)
+	b.excepted(p.config.excepted)
 	if err := b.openNetLog(); err != nil {
 		b.log.Close()
 		return nil, err
@@ -184,7 +188,7 @@ func (b *Box) launch(first *linux.Command, begun *linux.Begun) (process, error) 
 			lb.Close()
 			return nil, err
 		}
-		b.network.control = b.startControl()
+		b.startControl()
 	}
 	if proc == nil {
 		return nil, nil
@@ -268,6 +272,8 @@ func (b *Box) Close() error {
 // kill ends everything in the box.
 func (b *Box) kill() error {
 	b.killing.Do(func() {
+		b.desk.Close() // a question that is shown holds the terminal
+		b.controlling.stop()
 		b.killed = b.backend.Close()
 		if b.network != nil {
 			b.killed = errors.Join(b.killed, b.network.close())

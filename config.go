@@ -19,6 +19,18 @@ const (
 	DangerFullAccess = policy.DangerFullAccess // everything: there are no walls
 )
 
+// Approval says when a person is asked. It is separate from the mode.
+type Approval = policy.Approval
+
+// The approval policies; docs/approvals.md says what each asks. The default is
+// OnRequest.
+const (
+	Untrusted = policy.Untrusted // everything but what only reads
+	OnRequest = policy.OnRequest // what rules ask, and what is asked for
+	OnFailure = policy.OnFailure // the same, and what the walls refused
+	Never     = policy.Never     // nothing: what would be asked is denied
+)
+
 // Tier is what the kernel really enforces for a box.
 type Tier = policy.Tier
 
@@ -72,6 +84,7 @@ type Config struct {
 	Home string
 
 	Mode     Mode     // "" is what the policy files say, else WorkspaceWrite
+	Approval Approval // "" is what the policy files say, else OnRequest
 	MinTier  Tier     // "" is what the policy files say, else TierFull
 	Profiles []string // profiles to use besides those the project switches on
 
@@ -137,8 +150,9 @@ type Config struct {
 	// it. An error keeps the box from being opened.
 	Planned func(*Plan) error
 
-	roots   *x509.CertPool // tests: whom the gate trusts outwards, when it looks inside
-	perPort bool           // tests: a listener for each port, as where the kernel has no nf_tables
+	roots    *x509.CertPool  // tests: whom the gate trusts outwards, when it looks inside
+	excepted *audit.Approval // why there are no walls, by Except
+	perPort  bool            // tests: a listener for each port, as where the kernel has no nf_tables
 
 	// Caller is how error messages name the fields: "--" for a command line,
 	// where Read is called --read. By default they are Config.read and so on.
@@ -151,7 +165,7 @@ type Setting = policy.Setting
 // overrides makes the policy layer of c.
 func (c *Config) overrides() policy.Overrides {
 	o := policy.Overrides{
-		Mode: string(c.Mode), MinTier: string(c.MinTier), Profiles: c.Profiles,
+		Mode: string(c.Mode), Approval: string(c.Approval), MinTier: string(c.MinTier), Profiles: c.Profiles,
 		Read: c.Read, Write: c.Write, Deny: c.Deny, Protect: c.Protect,
 		Accept: c.Accept, Env: c.Env, SetEnv: c.SetEnv,
 		AllowNet: c.AllowNet, DenyNet: c.DenyNet, Localhost: c.Localhost, Publish: c.Publish, Pin: c.Resolve,

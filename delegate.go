@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/bailey-run/bailey/internal/approval"
 )
 
 const (
@@ -21,49 +23,87 @@ const (
 	delegateOutput = 4 << 10
 )
 
-// question is what the delegate program reads.
+// question is what the delegate program reads: for a call of a tool, or for what a
+// box asks.
 type question struct {
-	Tool     json.RawMessage `json:"tool"`
-	Input    json.RawMessage `json:"input"`
+	Tool     json.RawMessage `json:"tool,omitempty"`
+	Input    json.RawMessage `json:"input,omitempty"`
 	Cwd      string          `json:"cwd"`
-	Decision ToolDecision    `json:"answer"` // what the rules said, with the parts that are asked about
+	Decision *ToolDecision   `json:"answer,omitempty"` // what the rules said, with the parts that are asked about
+
+	Kind    Kind   `json:"kind,omitempty"`
+	Subject string `json:"subject,omitempty"`
+	Why     string `json:"why,omitempty"`
+	Rule    string `json:"rule,omitempty"`
+	Where   string `json:"where,omitempty"`
+	Project string `json:"project,omitempty"`
+	Session string `json:"session,omitempty"`
+	PID     int    `json:"pid,omitempty"`
+	Exe     string `json:"exe,omitempty"`
 }
 
-// delegate asks a program in place of a person: exit code 0 allows, 1 leaves it
-// asked, everything else denies, as does a program that cannot be run, crashes or
-// takes too long. What it writes to standard error is the reason.
+// delegate asks a program about a call in place of a person.
 func delegate(program, dir string, call []byte, d ToolDecision) ToolDecision {
-	q := question{Cwd: dir, Decision: d}
+	q := question{}
 	if err := json.Unmarshal(call, &q); err != nil {
 		return answered(d, Deny, program, "the call cannot be passed on: "+err.Error())
 	}
+	v, reason := q.put(context.Background(), program, dir, &d)
+	return answered(d, v, program, reason)
+}
+
+// put hands a question to the program: exit code 0 allows, 1 leaves it asked,
+// everything else denies, as does a program that cannot be run, crashes or takes too
+// long. What it writes to standard error is the reason.
+func (q *question) put(ctx context.Context, program, dir string, d *ToolDecision) (v Verdict, reason string) {
 	q.Cwd, q.Decision = dir, d
 	text, err := json.Marshal(q)
 	if err != nil {
-		return answered(d, Deny, program, "the call cannot be passed on: "+err.Error())
+		return Deny, "the call cannot be passed on: " + err.Error()
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), delegateTimeout)
+	ctx, cancel := context.WithTimeout(ctx, delegateTimeout)
 	defer cancel()
 	said := &limited{left: delegateOutput}
 	cmd := exec.CommandContext(ctx, program)
 	cmd.Dir, cmd.Stdin, cmd.Stderr = dir, bytes.NewReader(text), said
 	cmd.WaitDelay = time.Second // a child of it may hold its standard error open
 	err = cmd.Run()
-	reason := readable(said.String())
+	reason = readable(said.String())
 	var exit *exec.ExitError
 	switch {
 	case ctx.Err() != nil:
-		return answered(d, Deny, program, fmt.Sprintf("it did not answer in %v", delegateTimeout))
+		return Deny, fmt.Sprintf("it did not answer in %v", delegateTimeout)
 	case err == nil:
-		return answered(d, Allow, program, reason)
+		return Allow, reason
 	case !errors.As(err, &exit):
-		return answered(d, Deny, program, "it cannot be run: "+err.Error())
+		return Deny, "it cannot be run: " + err.Error()
 	case !exit.Exited():
-		return answered(d, Deny, program, "it crashed: "+exit.String())
+		return Deny, "it crashed: " + exit.String()
 	case exit.ExitCode() == 1:
-		return answered(d, Ask, program, reason)
+		return Ask, reason
 	}
-	return answered(d, Deny, program, reason)
+	return Deny, reason
+}
+
+// delegateAsker asks the program what a box asks. It answers for this once, and
+// never about what would run without walls.
+type delegateAsker struct{ program, dir string }
+
+// Ask is Asker's.
+func (d *delegateAsker) Ask(ctx context.Context, q Question) Answer {
+	if q.Kind == KindException {
+		return Answer{By: approval.Nobody, Rule: "nobody to ask: a program may not answer for an exception"}
+	}
+	out := question{Kind: q.Kind, Subject: q.Subject, Why: q.Why, Rule: q.Rule, Where: q.Where, Project: q.Project, Session: q.Session, PID: q.PID, Exe: q.Exe}
+	v, reason := out.put(ctx, d.program, d.dir, nil)
+	rule := d.program + " answers " + string(v)
+	if reason != "" {
+		rule += ": " + reason
+	}
+	if v == Ask {
+		return Answer{By: approval.Nobody, Rule: "nobody to ask: " + rule}
+	}
+	return Answer{Allow: v == Allow, Scope: ScopeOnce, By: "delegate", Rule: rule}
 }
 
 // answered puts the delegate's answer in place of what was asked.

@@ -179,16 +179,13 @@ func (b *Box) judge(ctx context.Context, e *linux.Exec) syscall.Errno {
 	return syscall.EACCES
 }
 
-// answeredBy says who said no.
+// answeredBy says who said no, or why nobody did.
 func answeredBy(a *approval.Answer) string {
-	s := "no"
-	if a.By != "" {
-		s += " by " + a.By
-	}
-	if a.Note != "" {
+	s := a.Rule
+	if a.Note != "" && a.By != "grant" { // a grant's rule has the note
 		s += ": " + a.Note
 	}
-	return s
+	return text(s)
 }
 
 // ruleText names a rule with its place and its reason.

@@ -37,7 +37,6 @@ type network struct {
 	dress     *dressed
 	proxy     *proxy // tier landlock only: the one way to the gate
 
-	control   *control
 	reloading sync.Mutex
 	inside    *linux.Network
 	out       *published
@@ -338,7 +337,6 @@ func (w *network) serve(box *linux.Box, tell func(audit.Flow)) error {
 
 // close ends every connection.
 func (w *network) close() error {
-	w.control.close()
 	w.out.close()
 	var err error
 	if w.gate != nil {

@@ -50,8 +50,9 @@ func LoadPolicyFile(dir, file string) (*Policy, error) {
 
 // Check judges one call of a tool by the rules of the policy: input is the JSON
 // object that the tool is called with, as in {"command": "ls"} for Bash. Input
-// that cannot be read, and a tool that is not known, is denied. Check asks nobody
-// and runs nothing; it looks where the symbolic links of paths lead.
+// that cannot be read, and a tool that is not known, is denied. Grants count: they
+// answer what the rules ask. Check asks nobody and runs nothing; it looks where the
+// symbolic links of paths lead.
 //
 // The rules are guardrails: an Allow lifts no wall.
 func (p *Policy) Check(tool string, input []byte) ToolDecision {
@@ -59,7 +60,7 @@ func (p *Policy) Check(tool string, input []byte) ToolDecision {
 	if err != nil {
 		return permission.Refuse(err.Error())
 	}
-	return p.check(permission.Call{Tool: tool, Input: in})
+	return p.check(permission.Call{Tool: tool, Input: in}, false)
 }
 
 // CheckLine is Check for {"tool": …, "input": {…}}.
@@ -68,18 +69,22 @@ func (p *Policy) CheckLine(line []byte) ToolDecision {
 	if err != nil {
 		return permission.Refuse(err.Error())
 	}
-	return p.check(c)
+	return p.check(c, false)
 }
 
 // CheckShell is Check for a text of the named shell; "" is bash.
 func (p *Policy) CheckShell(text, shell string) ToolDecision {
-	return p.check(permission.Call{Tool: "Bash", Input: permission.Input{Command: text, Shell: shell}})
+	return p.check(permission.Call{Tool: "Bash", Input: permission.Input{Command: text, Shell: shell}}, false)
 }
 
-// Decide is Check, with the delegate program asked where the answer would be Ask
-// and the policy names one. Call is the whole of {"tool": …, "input": {…}}.
+// Decide is Check, with the use of grants counted, and the delegate program asked
+// where the answer would be Ask and the policy names one. Call is the whole of {"tool": …, "input": {…}}.
 func (p *Policy) Decide(call []byte) ToolDecision {
-	d := p.CheckLine(call)
+	c, err := permission.ParseCall(call)
+	if err != nil {
+		return permission.Refuse(err.Error())
+	}
+	d := p.check(c, true)
 	if program := p.p.Permissions.Delegate; d.Verdict == Ask && program.Set {
 		return delegate(program.V, p.dir, call, d)
 	}
@@ -97,13 +102,14 @@ func BuiltinRules() []ListedRule { return permission.Builtin() }
 // check judges a call. Should the analysis fail on a text, which no text should
 // make it do, that text is denied: the caller may be a hook that must not fail
 // open.
-func (p *Policy) check(c permission.Call) (d ToolDecision) {
+func (p *Policy) check(c permission.Call, use bool) (d ToolDecision) {
 	defer func() {
 		if problem := recover(); problem != nil {
 			d = permission.Refuse(fmt.Sprintf("the analysis failed, which is a fault of bailey: %v", problem))
 		}
 	}()
-	return p.set().Check(c, permission.Context{Cwd: p.dir, Home: p.p.Home, Real: real})
+	d = p.set().Check(c, permission.Context{Cwd: p.dir, Home: p.p.Home, Real: real})
+	return p.granted(c.Tool, d, use)
 }
 
 // set reads the rules when they are asked for the first time.

@@ -3,7 +3,9 @@ package bailey
 import (
 	"encoding/json"
 
+	"github.com/bailey-run/bailey/internal/approval"
 	"github.com/bailey-run/bailey/internal/layers"
+	"github.com/bailey-run/bailey/internal/plan"
 	"github.com/bailey-run/bailey/internal/policy"
 )
 
@@ -11,6 +13,8 @@ import (
 type Policy struct {
 	p   *policy.Policy
 	dir string // where a relative path of a call starts
+	// grants are a person's answers that count beside the rules; nil: none do.
+	grants *approval.Grants
 	lazyRules
 	presets []string // of the agent that it is for
 }
@@ -30,11 +34,19 @@ func LoadPolicy(cfg Config) (*Policy, error) {
 	if err != nil {
 		return nil, err
 	}
-	out := &Policy{p: p, dir: facts.StartDir}
+	out := &Policy{p: p, dir: facts.StartDir, grants: openGrants(facts)}
 	if use != nil {
 		out.presets = describeAgent(use).Presets
 	}
 	return out, nil
+}
+
+// openGrants are the user's grants; nil where there is no place for them.
+func openGrants(f *plan.Facts) *approval.Grants {
+	if f.StateDir == "" {
+		return nil
+	}
+	return approval.Open(f.StateDir)
 }
 
 // Text prints the policy for people, one value a line with its source. Values of

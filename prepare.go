@@ -91,7 +91,9 @@ func (p *Plan) Text() string { return p.plan.Text() }
 func (p *Plan) MarshalJSON() ([]byte, error) { return json.Marshal(p.plan) }
 
 // Policy is the policy that the plan was made from.
-func (p *Plan) Policy() *Policy { return &Policy{p: p.policy, dir: p.facts.StartDir} }
+func (p *Plan) Policy() *Policy {
+	return &Policy{p: p.policy, dir: p.facts.StartDir, grants: openGrants(p.facts)}
+}
 
 // Environ returns the environment of the box's commands.
 func (p *Plan) Environ() []string { return environ(p.plan) }

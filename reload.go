@@ -15,6 +15,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/bailey-run/bailey/internal/approval"
 	"github.com/bailey-run/bailey/internal/audit"
 	"github.com/bailey-run/bailey/internal/layers"
 	"github.com/bailey-run/bailey/internal/linux"
@@ -144,13 +145,33 @@ const (
 	watchTime = time.Second
 	// controlTime bounds a conversation with a session.
 	controlTime = 10 * time.Second
-	// maxControl bounds a request and an answer, in bytes. Longer ones are cut off,
-	// and then are no JSON.
+	// maxControl bounds a request, in bytes. A longer one is cut off, and then is no
+	// JSON.
 	maxControl = 16 << 10
+	// maxAnswer bounds an answer: as many questions as can wait, with long subjects.
+	maxAnswer = 8 << 20
+	// maxNote bounds a person's own words about an answer.
+	maxNote = 1000
 )
 
-// control lets the policy of a running session change: by request, and when one of
-// its files does.
+// controlling starts the control of a box when it is needed, once.
+type controlling struct {
+	mu      sync.Mutex
+	over    bool
+	control *control
+}
+
+// stop ends the control; none starts any more.
+func (c *controlling) stop() {
+	c.mu.Lock()
+	c.over = true
+	running := c.control
+	c.mu.Unlock()
+	running.close()
+}
+
+// control lets the policy of a running session change, by request and when one of
+// its files does, and lets its questions be answered from elsewhere.
 type control struct {
 	box      *Box
 	listener *net.UnixListener
@@ -161,28 +182,49 @@ type control struct {
 }
 
 type controlRequest struct {
-	Op string `json:"op"`
+	Op string `json:"op"` // reload, questions or answer
+
+	// For answer:
+	ID      string         `json:"id,omitempty"`
+	Allow   bool           `json:"allow,omitempty"`
+	Scope   approval.Scope `json:"scope,omitempty"`
+	Expires time.Time      `json:"expires,omitzero"`
+	Note    string         `json:"note,omitempty"`
 }
 
 type controlAnswer struct {
 	Reloaded
-	Error string `json:"error,omitempty"`
-	Hint  string `json:"hint,omitempty"`
+	Questions []Waiting `json:"questions,omitempty"`
+	Error     string    `json:"error,omitempty"`
+	Hint      string    `json:"hint,omitempty"`
 }
 
-// startControl begins to listen and to watch. Where there is no place for the
-// socket the session can do without.
+// startControl begins to listen, and to watch the policy of a box with a network.
+// It returns nil where there is no place for the socket, which a box can do
+// without, and when the box is being closed.
 func (b *Box) startControl() *control {
+	b.controlling.mu.Lock()
+	defer b.controlling.mu.Unlock()
+	if b.controlling.over || b.controlling.control != nil {
+		if b.controlling.control != nil && b.controlling.control.listener != nil && !b.controlling.over {
+			return b.controlling.control
+		}
+		return nil
+	}
 	c := &control{box: b, dir: sessionsDir(b.plan.facts), stop: make(chan struct{})}
 	if c.dir != "" {
 		c.listener, _ = linux.ListenSession(c.dir, b.session)
 	}
-	if c.listener != nil {
+	b.controlling.control = c
+	if b.network != nil {
 		c.wait.Add(1)
-		go c.serve()
+		go c.watch()
+	}
+	if c.listener == nil {
+		return nil
 	}
 	c.wait.Add(1)
-	go c.watch()
+	go c.serve()
 	return c
 }
 
@@ -221,18 +263,41 @@ func (c *control) answer(conn io.ReadWriter) {
 	if err != nil {
 		return
 	}
+	json.NewEncoder(conn).Encode(c.box.control(line))
+}
+
+// control answers one request. Whoever sent it is this user outside of every box,
+// or root; still it may be anything.
+func (b *Box) control(line []byte) (a controlAnswer) {
 	var q controlRequest
-	var a controlAnswer
-	if err := json.Unmarshal(line, &q); err != nil || q.Op != "reload" {
-		a.Error = "the session knows no such request"
-	} else if a.Reloaded, err = c.box.reload("reload"); err != nil {
-		a.Error = err.Error()
-		var one *policy.Error
-		if errors.As(err, &one) {
-			a.Hint = one.Hint
+	err := json.Unmarshal(line, &q)
+	switch {
+	case err != nil:
+		a.Error = "the session does not understand the request"
+	case q.Op == "reload":
+		if a.Reloaded, err = b.reload("reload"); err != nil {
+			a.Error = err.Error()
+			var one *policy.Error
+			if errors.As(err, &one) {
+				a.Hint = one.Hint
+			}
 		}
+	case q.Op == "questions":
+		a.Session = b.session
+		for _, p := range b.desk.Pending() {
+			a.Questions = append(a.Questions, waiting(p))
+		}
+	case q.Op == "answer" && len(q.Note) > maxNote:
+		a.Error = "the note is too long"
+	case q.Op == "answer":
+		answer := approval.Answer{Allow: q.Allow, Scope: q.Scope, Expires: q.Expires, Note: q.Note, By: "approve"}
+		if err := b.desk.Give(q.ID, answer); err != nil {
+			a.Error = err.Error()
+		}
+	default:
+		a.Error = "the session knows no such request"
 	}
-	json.NewEncoder(conn).Encode(a)
+	return a
 }
 
 // watch looks at the policy's files. A change that does not load is told and
@@ -290,23 +355,31 @@ func ReloadSession(session string) (Reloaded, error) {
 	if err != nil {
 		return Reloaded{}, err
 	}
-	conn, err := linux.DialSession(sessionsDir(facts), session)
+	a, err := call(sessionsDir(facts), session, controlRequest{Op: "reload"})
+	if err == nil && a.Error != "" {
+		err = &ReloadError{Session: session, What: a.Error, Hint: a.Hint}
+	}
 	if err != nil {
-		return Reloaded{}, &ReloadError{Session: session, What: "there is no such session"}
+		return Reloaded{}, err
+	}
+	return a.Reloaded, nil
+}
+
+// call sends one request to a session.
+func call(dir, session string, q controlRequest) (a controlAnswer, err error) {
+	conn, err := linux.DialSession(dir, session)
+	if err != nil {
+		return a, &ReloadError{Session: session, What: "there is no such session"}
 	}
 	defer conn.Close()
 	conn.SetDeadline(time.Now().Add(controlTime))
-	if err := json.NewEncoder(conn).Encode(controlRequest{Op: "reload"}); err != nil {
-		return Reloaded{}, fmt.Errorf("ask session %s: %w", session, err)
+	if err := json.NewEncoder(conn).Encode(q); err != nil {
+		return a, fmt.Errorf("ask session %s: %w", session, err)
 	}
-	var a controlAnswer
-	if err := json.NewDecoder(io.LimitReader(conn, maxControl)).Decode(&a); err != nil {
-		return Reloaded{}, fmt.Errorf("ask session %s: %w", session, err)
+	if err := json.NewDecoder(io.LimitReader(conn, maxAnswer)).Decode(&a); err != nil {
+		return a, fmt.Errorf("ask session %s: %w", session, err)
 	}
-	if a.Error != "" {
-		return Reloaded{}, &ReloadError{Session: session, What: a.Error, Hint: a.Hint}
-	}
-	return a.Reloaded, nil
+	return a, nil
 }
 
 // ReloadError is a session that keeps the policy it had.

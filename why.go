@@ -58,6 +58,3 @@ func (p *Plan) Network() []string {
 	}
 	return out
 }
-
-// Asks says whether connections to hosts that no rule names are asked about.
-func (p *Plan) Asks() bool { return p.plan.Network != nil && p.plan.Network.Default == "ask" }

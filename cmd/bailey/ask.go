@@ -2,34 +2,60 @@ package main
 
 import (
 	"context"
+	"errors"
 	"os"
 	"sync"
 
-	"github.com/bailey-run/bailey"
-	"golang.org/x/term"
+	"github.com/bailey-run/bailey/internal/approval"
+	"github.com/bailey-run/bailey/internal/terminal"
+	"golang.org/x/sys/unix"
 )
 
-// asker asks about unknown hosts on the terminal, where the command does not read
-// from it: what is typed would else be the command's. Everywhere else the answer
-// is no, at once.
-type asker struct {
-	in   *os.File // the command's standard input
+// stage is where a running command's person is asked: on the terminal that bailey
+// and the command share.
+type stage struct {
+	s    *streams
 	once sync.Once
-	tty  bailey.Asker
+	tty  *os.File
 }
 
-// Ask is bailey.Asker's.
-func (a *asker) Ask(ctx context.Context, q bailey.Question) bailey.Answer {
-	a.once.Do(func() {
-		if term.IsTerminal(int(a.in.Fd())) {
-			return
-		}
-		if f, err := os.OpenFile("/dev/tty", os.O_RDWR, 0); err == nil {
-			a.tty = bailey.AskOn(f, f)
+// errNoTerminal also keeps bailey off a terminal that it does not share: an agent
+// that starts it with pipes draws there itself.
+var errNoTerminal = errors.New("there is no terminal, or the command has none of its streams on it")
+
+// Enter is approval.Stage's.
+func (t *stage) Enter(ctx context.Context) (approval.Show, error) {
+	a := t.s.app
+	t.once.Do(func() {
+		if terminal.Is(a.in) || terminal.Is(a.out) || terminal.Is(a.err) {
+			t.tty, _ = os.OpenFile("/dev/tty", os.O_RDWR|unix.O_NOCTTY, 0)
 		}
 	})
-	if a.tty == nil {
-		return bailey.Answer{Rule: "nobody to ask: no terminal, or the command reads from it"}
+	if t.tty == nil {
+		return nil, errNoTerminal
 	}
-	return a.tty.Ask(ctx, q)
+	p := &terminal.Prompt{TTY: t.tty, Filter: t.s.filter, Keys: t.s.keyboard, Redraw: t.s.redraw, Plain: plainTerminal()}
+	show, err := p.Enter(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return show, nil
+}
+
+// plainTerminal: these have no second screen.
+func plainTerminal() bool {
+	switch os.Getenv("TERM") {
+	case "", "dumb", "linux", "vt52", "vt100":
+		return true
+	}
+	return false
+}
+
+// redraw makes a full-screen program draw anew: the kernel tells it of a size only
+// when that has changed.
+func (s *streams) redraw() {
+	if rows, cols := terminal.Size(s.screen); rows > 1 && cols > 0 {
+		s.cmd.Resize(rows-1, cols)
+		s.cmd.Resize(rows, cols)
+	}
 }

@@ -24,7 +24,7 @@ var allowed = strings.Fields(`
 	github.com/bailey-run/bailey/internal/approval github.com/bailey-run/bailey/internal/audit github.com/bailey-run/bailey/internal/host github.com/bailey-run/bailey/internal/layers
 	github.com/bailey-run/bailey/internal/linux github.com/bailey-run/bailey/internal/name github.com/bailey-run/bailey/internal/plan
 	github.com/bailey-run/bailey/internal/policy github.com/bailey-run/bailey/internal/seccomp github.com/bailey-run/bailey/internal/terminal
-	github.com/bailey-run/bailey/internal/trust github.com/bailey-run/bailey/internal/hook github.com/bailey-run/bailey/internal/graft
+	github.com/bailey-run/bailey/internal/trust github.com/bailey-run/bailey/internal/hook github.com/bailey-run/bailey/internal/graft github.com/bailey-run/bailey/internal/statefile
 	github.com/bailey-run/bailey/internal/attempt github.com/bailey-run/bailey/internal/expect github.com/bailey-run/bailey/internal/junit github.com/bailey-run/bailey/internal/probe
 	github.com/bmatcuk/doublestar/v4
 	github.com/pelletier/go-toml/v2/unstable github.com/pelletier/go-toml/v2/internal/characters github.com/pelletier/go-toml/v2/internal/parserbridge

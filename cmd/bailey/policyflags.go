@@ -14,9 +14,12 @@ func policyFlags(c *bailey.Config) []*flag {
 			return nil
 		}
 	}
+	auto := &fullAuto{c: c}
 	modes := []string{string(bailey.ReadOnly), string(bailey.WorkspaceWrite), string(bailey.DangerFullAccess)}
 	return []*flag{
-		{name: "mode", value: "MODE", help: "what may be changed: read-only, workspace-write, danger-full-access", offer: modes, set: keyword(&c.Mode)},
+		{name: "mode", value: "MODE", help: "what may be changed: read-only, workspace-write, danger-full-access", offer: modes, set: beside(auto, &c.Mode)},
+		{name: "approval", value: "POLICY", help: "when a person is asked: untrusted, on-request, on-failure, never", offer: []string{"untrusted", "on-request", "on-failure", "never"}, set: beside(auto, &c.Approval)},
+		{name: "full-auto", help: "--mode workspace-write --approval on-failure", set: auto.set},
 		{name: "read", value: "PATH", help: "show a path, read-only", many: true, kind: "file", set: list(&c.Read)},
 		{name: "write", value: "PATH", help: "show a path and let it be written", many: true, kind: "dir", set: list(&c.Write)},
 		{name: "deny", value: "PATTERN", help: "hide a path or glob, whatever else says", many: true, kind: "file", set: list(&c.Deny)},
@@ -47,4 +50,29 @@ func (a *app) messageFlags() []*flag {
 		{name: "quiet", short: "q", help: "say nothing but errors", set: toggle(&a.quiet)},
 		{name: "verbose", short: "v", help: "say what was switched on and everything that was denied", set: toggle(&a.verbose)},
 	}
+}
+
+// fullAuto is short for a mode and an approval policy: work inside the walls, and
+// ask when they refuse something. It may stand beside the same two in words, not
+// beside others.
+type fullAuto struct {
+	c  *bailey.Config
+	on bool
+}
+
+func (f *fullAuto) check() error {
+	if f.on && (f.c.Mode != "" && f.c.Mode != bailey.WorkspaceWrite || f.c.Approval != "" && f.c.Approval != bailey.OnFailure) {
+		return &usageError{"--full-auto and another --mode or --approval exclude each other", "--full-auto is --mode workspace-write --approval on-failure"}
+	}
+	if f.on {
+		f.c.Mode, f.c.Approval = bailey.WorkspaceWrite, bailey.OnFailure
+	}
+	return nil
+}
+
+func (f *fullAuto) set(string) error { f.on = true; return f.check() }
+
+// beside sets a keyword that --full-auto sets too.
+func beside[T ~string](f *fullAuto, to *T) func(string) error {
+	return func(s string) error { *to = T(s); return f.check() }
 }

@@ -297,11 +297,31 @@ func TestTrustAsks(t *testing.T) {
 // TestAsksOnTerminal: what is typed answers the question, and is not the command's
 // whose output is shown on the same terminal.
 func TestAsksOnTerminal(t *testing.T) {
+	policy, port := asking(t)
+	try := "for h in a a b; do { exec 3<>/dev/tcp/$h.test/" + port + " && read -r line <&3 && echo $h $line; } || echo $h refused; done; test -t 1 && echo terminal"
+	s := onTerminal(t, "exec bailey run -q --config "+policy+" -- bash -c '"+try+"' </dev/null")
+	s.expect(`"a.test:` + port + `"`)
+	s.answer("s", "answer: ")
+	s.expect(`"b.test:` + port + `"`)
+	s.answer("n", "answer: ")
+	s.expect("b refused")
+	s.expect("terminal")
+	s.ended()
+	// What the command says comes when it comes, questions between its lines.
+	if all := s.shown(); strings.Count(all, "a reached") != 2 || strings.Count(all, `"a.test:`) != 1 {
+		t.Errorf("the terminal shows %q", all)
+	}
+}
+
+// asking is a policy that asks about hosts, and the port at which those that it
+// pins answer.
+func asking(t *testing.T) (policy, port string) {
+	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
+	t.Cleanup(func() { l.Close() })
 	go func() {
 		for {
 			c, err := l.Accept()
@@ -312,25 +332,24 @@ func TestAsksOnTerminal(t *testing.T) {
 			c.Close()
 		}
 	}()
-	port := strconv.Itoa(l.Addr().(*net.TCPAddr).Port)
-	policy := filepath.Join(t.TempDir(), "p.toml")
+	policy = filepath.Join(t.TempDir(), "p.toml")
 	text := "[network]\ndefault = \"ask\"\n[network.hosts]\n\"a.test\" = \"127.0.0.1\"\n\"b.test\" = \"127.0.0.1\"\n"
 	if err := os.WriteFile(policy, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	try := "for h in a a b; do { exec 3<>/dev/tcp/$h.test/" + port + " && read -r line <&3 && echo $h $line; } || echo $h refused; done; test -t 1 && echo terminal"
-	s := onTerminal(t, "exec bailey run -q --config "+policy+" -- bash -c '"+try+"' </dev/null")
-	s.expect(`wants to connect to "a.test:` + port + `"`)
-	s.expect("ne[v]er in this session: ")
-	s.typed("s\n")
-	s.expect(`wants to connect to "b.test:` + port + `"`)
-	s.expect("ne[v]er in this session: ")
-	s.typed("n\n")
-	s.expect("b refused")
-	s.expect("terminal")
-	s.ended()
-	// What the command says comes when it comes, questions between its lines.
-	if all := s.shown(); strings.Count(all, "a reached") != 2 || strings.Count(all, "to \"a.test:") != 1 {
-		t.Errorf("the terminal shows %q", all)
+	return policy, strconv.Itoa(l.Addr().(*net.TCPAddr).Port)
+}
+
+// answer types a key at a question until the terminal is given back: keys are
+// dropped at first, as those of somebody who was typing when it came up.
+func (s *session) answer(key, prompt string) {
+	s.t.Helper()
+	s.expect(prompt)
+	at := len(s.shown())
+	for deadline := time.Now().Add(patience); !strings.Contains(s.shown()[at:], "\x1b[2J"); time.Sleep(100 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			s.t.Fatalf("no answer is taken; the terminal shows %q", s.shown()[at:])
+		}
+		s.typed(key)
 	}
 }

@@ -18,6 +18,7 @@ type report struct {
 	Policy   string          `json:"policy"`
 	Tier     bailey.Tier     `json:"tier"`
 	Mode     bailey.Mode     `json:"mode"`
+	Except   string          `json:"exception,omitempty"` // why there are no walls
 	Profiles []string        `json:"profiles"`
 	Writable []string        `json:"writable"`
 	Weaker   []string        `json:"weaker,omitempty"`
@@ -42,7 +43,7 @@ type reportFile struct {
 	out   report
 }
 
-func (r *reportFile) open(p *bailey.Plan, name string) error {
+func (r *reportFile) open(p *bailey.Plan, name, exception string) error {
 	if name == "" {
 		return nil
 	}
@@ -54,7 +55,7 @@ func (r *reportFile) open(p *bailey.Plan, name string) error {
 	have := p.Report()
 	r.out = report{
 		Version: 1, State: "planned", Bailey: bailey.Version(), Policy: p.Hash(),
-		Tier: p.Tier(), Mode: p.Mode(), Profiles: p.Profiles(), Writable: p.Writable(), Weaker: p.Weaker(),
+		Tier: p.Tier(), Mode: p.Mode(), Except: exception, Profiles: p.Profiles(), Writable: p.Writable(), Weaker: p.Weaker(),
 		Landlock: have.Landlock, Walls: have.Walls, Denials: []bailey.Denial{},
 	}
 	return r.write()

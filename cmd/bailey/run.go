@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/bailey-run/bailey"
+	"github.com/bailey-run/bailey/internal/approval"
 	"github.com/bailey-run/bailey/internal/plan"
 )
 
@@ -20,6 +21,7 @@ type runOptions struct {
 	report string
 	terse  bool   // say nothing about the box, and what was denied all the same
 	within string // a directory that the project must be in
+	except string // run only
 }
 
 func (a *app) runFlags(o *runOptions) []*flag {
@@ -54,7 +56,8 @@ CMD brings its preset; bailey agent show NAME says what that is.
 
 The flags end at the first word that is not one. What they say is a layer of the
 policy (see bailey policy show) and can be asked about with bailey why.`,
-		flags: a.runFlags(o),
+		flags: append(a.runFlags(o),
+			&flag{name: "exception", value: "NAME", help: "ask to run the command WITHOUT walls, as [exceptions.NAME] of the policy says", set: text(&o.except)}),
 		run: func(words []string) error {
 			if len(words) == 0 {
 				return &usageError{"no command to run", "as in: bailey run -- go test ./..."}
@@ -74,9 +77,13 @@ func (a *app) runCommand(o *runOptions, words []string) error {
 		}
 		return a.printPlan(p)
 	}
+	if o.except != "" {
+		if err := a.except(o, words); err != nil {
+			return err
+		}
+	}
 	o.config.Planned = func(p *bailey.Plan) error { return a.planned(o, p) }
 	o.config.Reloaded = a.reloaded
-	o.config.Ask = &asker{in: a.in}
 	_, err := a.execute(o, words)
 	return err
 }
@@ -98,6 +105,20 @@ func (a *app) planned(o *runOptions, p *bailey.Plan) error {
 	return nil
 }
 
+// except asks for a run without walls.
+func (a *app) except(o *runOptions, words []string) error {
+	if o.config.Mode != "" {
+		return &usageError{"--exception and --mode exclude each other", "an exception is without walls, once a person agrees"}
+	}
+	s := newStreams(a)
+	if err := o.config.Except(context.Background(), o.except, words, approval.NewTerminal(&stage{s: s})); err != nil {
+		return err
+	}
+	// Also with --quiet: nobody should find out later.
+	a.say(message{Level: "warning", Text: "OUTSIDE THE BOX, without walls: exception " + o.except + ": " + shellQuote(words)})
+	return nil
+}
+
 // execute runs one command. started says whether it got as far as running.
 func (a *app) execute(o *runOptions, words []string) (started bool, err error) {
 	s := newStreams(a)
@@ -105,8 +126,9 @@ func (a *app) execute(o *runOptions, words []string) (started bool, err error) {
 	var r reportFile
 	defer r.close()
 	config := o.config
+	config.Ask = approval.NewTerminal(&stage{s: s})
 	config.Planned = func(p *bailey.Plan) error {
-		if err := r.open(p, o.report); err != nil {
+		if err := r.open(p, o.report, o.except); err != nil {
 			return err
 		}
 		if err := o.config.Planned(p); err != nil {
@@ -140,6 +162,9 @@ func (a *app) execute(o *runOptions, words []string) (started bool, err error) {
 		a.info("%d programs were executed inside", b.Programs())
 	}
 	result := s.result(err)
+	if b := s.cmd.Box(); b != nil && err != nil {
+		b.Plan().Offer(context.Background(), s.cmd.Denials(), config.Ask)
+	}
 	if writeErr := r.ended(s.cmd, err, a.exit(result)); writeErr != nil {
 		a.say(message{Level: "error", Text: "write report: " + writeErr.Error()})
 	}

@@ -15,7 +15,7 @@ import (
 	"github.com/bailey-run/bailey/internal/plan"
 	"github.com/bailey-run/bailey/internal/policy"
 	"github.com/bailey-run/bailey/internal/secret"
-	"github.com/bailey-run/bailey/internal/trust"
+	"github.com/bailey-run/bailey/internal/statefile"
 )
 
 // The exit codes. Every other code is the command's own.
@@ -150,7 +150,7 @@ func describe(err error) (text, hint string) {
 		denied      *bailey.DeniedError
 		publish     *bailey.PublishError
 		reload      *bailey.ReloadError
-		store       *trust.Error
+		store       *statefile.Error
 		setup       *bailey.SetupError
 		path        *audit.PathError
 		exe         *exec.Error
@@ -186,7 +186,7 @@ func describe(err error) (text, hint string) {
 	case errors.As(err, &path):
 		hint = path.Hint
 	case errors.As(err, &store):
-		text = "trust store " + quote(store.Path) + ": " + store.Problem
+		text = store.What + " " + quote(store.Path) + ": " + store.Problem
 		hint = store.Hint
 	case errors.As(err, &hidden):
 		hint = hidden.Hint

@@ -30,7 +30,7 @@ func (s *streams) connect(p *bailey.Plan) {
 	a := s.app
 	in, out, errs := terminal.Is(a.in), terminal.Is(a.out), terminal.Is(a.err)
 	if p.Tier() != bailey.TierNone && (in || out || errs) {
-		s.terminal(in, out, errs, p.Asks())
+		s.terminal(in, out, errs)
 	}
 	// SIGPIPE too: a reader of ours that is gone must reach the command as it
 	// would without us, not end us.
@@ -51,9 +51,7 @@ func (s *streams) connect(p *bailey.Plan) {
 }
 
 // terminal decides which streams get the box's terminal and whose keys it gets.
-// asks says that questions may come up: then the keys are for their answers, unless
-// the terminal is the command's input as well.
-func (s *streams) terminal(in, out, errs, asks bool) {
+func (s *streams) terminal(in, out, errs bool) {
 	a := s.app
 	tty := &bailey.TTY{Stdin: in, Stdout: out, Stderr: errs}
 	s.cmd.TTY = tty
@@ -66,11 +64,6 @@ func (s *streams) terminal(in, out, errs, asks bool) {
 		s.screen = a.err
 		s.filter = terminal.NewFilter(a.err)
 		s.cmd.Stderr = s.filter
-	}
-	if asks && !in {
-		tty.Passive = true
-		tty.Rows, tty.Cols = terminal.Size(s.screen)
-		return
 	}
 	keys := a.in
 	if !in {

@@ -52,6 +52,8 @@ func verbs() []entry {
 		{"hook", hookVerb},
 		{"policy", policyVerb},
 		{"trust", trustVerb},
+		{"approve", approveVerb},
+		{"grants", grantsVerb},
 		{"secret", secretVerb},
 		{"agent", agentVerb},
 		{"doctor", doctorVerb},

@@ -123,14 +123,14 @@ func TestLoad(t *testing.T) {
 		t.Errorf("%+v", u)
 	}
 	for text, want := range map[string]string{
-		"[agent]\nkeeps = [\".x\"]\n":                                          "unknown key",
-		"[agent]\nkeep = [\"/etc\"]\n":                                          "not a name below HOME",
-		"[agent]\nkeep = [\"../x\"]\n":                                          "not a name below HOME",
-		"[agent]\nkeep = [\".claude/x\"]\n":                                     "lie in each other",
-		"[agent]\ncopy = [\".x/a\"]\n":                                          "no directory that is kept",
-		"[agent]\nkeep = [\".x\"]\ncopy = [\".x/a fileds=b\"]\n":                "none of the words",
+		"[agent]\nkeeps = [\".x\"]\n":                                            "unknown key",
+		"[agent]\nkeep = [\"/etc\"]\n":                                           "not a name below HOME",
+		"[agent]\nkeep = [\"../x\"]\n":                                           "not a name below HOME",
+		"[agent]\nkeep = [\".claude/x\"]\n":                                      "lie in each other",
+		"[agent]\ncopy = [\".x/a\"]\n":                                           "no directory that is kept",
+		"[agent]\nkeep = [\".x\"]\ncopy = [\".x/a fileds=b\"]\n":                 "none of the words",
 		"[agent]\nkeep = [\".x\"]\ncopy = [\"a as=../../.ssh/authorized_keys\"]": "not a name below HOME",
-		"[agent]\nset = [\".x/a b=1\"]\n":                                       "no directory that is kept",
+		"[agent]\nset = [\".x/a b=1\"]\n":                                        "no directory that is kept",
 	} {
 		put(t, f.ConfigDir+"/agents/claude.toml", text)
 		layers, err := Load("claude", f.ConfigDir, os.ReadFile)

@@ -4,6 +4,7 @@ package approval
 
 import (
 	"context"
+	"slices"
 	"time"
 )
 
@@ -36,14 +37,15 @@ const (
 type Question struct {
 	Kind    Kind
 	Subject string
-	Why     string // what the asking program says for itself: untrusted text
-	Rule    string // the rule that asks, as it is written; "" for the default
-	Where   string // where that rule is, as file:line:column
-	Session string // id of the box
-	Project string // root of the project
-	PID     int    // of the asking process, on the host; 0: not known
-	Exe     string // its program, as seen inside; untrusted text
-	Scopes  []Scope
+	Why     string  // what the asking program says for itself: untrusted text
+	Rule    string  // the rule that asks, as it is written; "" for the default
+	Where   string  // where that rule is, as file:line:column
+	Session string  // id of the box
+	Project string  // root of the project
+	PID     int     // of the asking process, on the host; 0: not known
+	Exe     string  // its program, as seen inside; untrusted text
+	Scopes  []Scope // that an answer may have, beside once
+	Unclear bool    // Subject has things in it that are known only when it runs: nothing is kept
 }
 
 // Answer is what a person, or whoever answered in place of one, said.
@@ -54,6 +56,15 @@ type Answer struct {
 	Note    string    // a person's own words
 	By      string    // who answered: "terminal", "approve", "grant", "delegate", "nobody"
 	Rule    string    // what to name as the rule that decided, with its place
+}
+
+// Nobody is who answers where there is nobody to ask: an Answer by it makes
+// room for whoever can be asked next.
+const Nobody = "nobody"
+
+// Offers reports whether an answer of a scope may be given to q.
+func (q *Question) Offers(s Scope) bool {
+	return s == Once || slices.Contains(q.Scopes, s)
 }
 
 // Asker asks a person.

@@ -17,7 +17,7 @@ type screen struct {
 
 func (s *screen) Write(b []byte) (int, error) {
 	s.shown.Write(b)
-	if strings.Contains(string(b), "allow?") {
+	if strings.Contains(string(b), "answer: ") {
 		for words, lines := range s.answers {
 			if strings.Contains(string(b), words) && len(lines) > 0 {
 				s.answers[words] = lines[1:]
@@ -36,10 +36,11 @@ func (s *screen) Write(b []byte) (int, error) {
 
 func TestTerminal(t *testing.T) {
 	in, typed := io.Pipe()
-	s := &screen{typed: typed, answers: map[string][]string{"yes.test:443": {"what", "Y"}, "session.test": {"s"}, "no.test": {"n"}, "never.test": {"v"}, "end.test": {""}}}
-	a := NewTerminal(in, s)
+	s := &screen{typed: typed, answers: map[string][]string{"yes.test:443": {"what", "y"}, "session.test": {"s"}, "no.test": {"n"}, "never.test": {"v"}, "end.test": {""}}}
+	stage := Lines(in, s).(*lines)
+	a := NewTerminal(stage)
 	// Lines that were typed before anything was asked.
-	a.start.Do(func() { go a.read() })
+	stage.start.Do(func() { go stage.read() })
 	io.WriteString(typed, "y\ny\n")
 	io.WriteString(typed, "\n") // is taken when the lines before it are dealt with
 	for _, c := range []struct {
@@ -47,17 +48,19 @@ func TestTerminal(t *testing.T) {
 		want Answer
 	}{
 		{"silent.test", Answer{Rule: "not answered"}},
-		{"yes.test", Answer{Allow: true, Scope: Once, Rule: "asked: yes"}}, {"session.test", Answer{Allow: true, Scope: Session, Rule: "asked: yes"}},
-		{"no.test", Answer{Scope: Once, Rule: "asked: no"}}, {"never.test", Answer{Scope: Session, Rule: "asked: never"}},
-		{"end.test", Answer{Rule: "not answered"}}, {"after.test", Answer{Rule: "not answered"}},
+		{"yes.test", Answer{Allow: true, Scope: Once}}, {"session.test", Answer{Allow: true, Scope: Session}},
+		{"no.test", Answer{Scope: Once}}, {"never.test", Answer{Scope: Session}},
+		{"end.test", Answer{By: Nobody, Rule: "nobody to ask: the terminal is gone"}}, {"after.test", Answer{By: Nobody, Rule: "nobody to ask: the terminal is gone"}},
 	} {
 		wait := time.Minute
 		if c.host == "silent.test" {
 			wait = 100 * time.Millisecond
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), wait)
-		c.want.By = "terminal"
-		if got := a.Ask(ctx, Question{Kind: Network, Subject: c.host + ":443", Exe: "/bin/\x1b[2Jx"}); got != c.want {
+		if c.want.By == "" {
+			c.want.By = byTerminal
+		}
+		if got := a.Ask(ctx, Question{Kind: Network, Subject: c.host + ":443", Exe: "/bin/\x1b[2Jx", Scopes: []Scope{Session}}); got != c.want {
 			t.Errorf("%s: %+v, want %+v", c.host, got, c.want)
 		}
 		cancel()

@@ -28,6 +28,7 @@ const (
 	TypeDenial       Type = "denial"
 	TypeLimit        Type = "limit"
 	TypeFlow         Type = "flow"
+	TypeApproval     Type = "approval"
 	TypePolicyChange Type = "policy.change"
 	TypeSessionEnd   Type = "session.end"
 )
@@ -168,6 +169,22 @@ type Flow struct {
 	Exe      string `json:"exe,omitempty"`
 }
 
+// Approval is a question and its answer.
+type Approval struct {
+	Kind    string `json:"kind"` // network, read, write, command, tool or exception
+	Subject string `json:"subject"`
+	Verdict string `json:"verdict"` // allow or deny
+	Scope   string `json:"scope"`   // once, session, project or always
+	By      string `json:"by"`      // terminal, approve, grant, delegate, program, policy or nobody
+	Rule    string `json:"rule"`    // what decided, in words
+	Expires string `json:"expires,omitempty"`
+	Note    string `json:"note,omitempty"`
+	Why     string `json:"why,omitempty"`  // what the asking program said for itself
+	Asks    string `json:"asks,omitempty"` // the rule that asks
+	PID     int    `json:"pid,omitempty"`
+	Exe     string `json:"exe,omitempty"`
+}
+
 // PolicyChange is a new generation of the policy in an open session.
 type PolicyChange struct {
 	Policy string  `json:"policy"` // the new hash
@@ -205,6 +222,7 @@ func (Decision) Type() Type     { return TypeDecision }
 func (Denial) Type() Type       { return TypeDenial }
 func (Limit) Type() Type        { return TypeLimit }
 func (Flow) Type() Type         { return TypeFlow }
+func (Approval) Type() Type     { return TypeApproval }
 func (PolicyChange) Type() Type { return TypePolicyChange }
 func (SessionEnd) Type() Type   { return TypeSessionEnd }
 
@@ -240,6 +258,8 @@ func (e *Event) UnmarshalJSON(b []byte) error {
 		e.Data, err = read[Limit](raw.Data)
 	case TypeFlow:
 		e.Data, err = read[Flow](raw.Data)
+	case TypeApproval:
+		e.Data, err = read[Approval](raw.Data)
 	case TypePolicyChange:
 		e.Data, err = read[PolicyChange](raw.Data)
 	case TypeSessionEnd:

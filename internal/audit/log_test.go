@@ -28,6 +28,7 @@ func samples() []Data {
 		Limit{Limit: "timeout", Value: 5, Unit: "ns", PID: 9},
 		Flow{ID: 3, State: "end", Network: "tcp", Via: "direct", Protocol: "tls", Host: "example.test", Port: 443, Addr: "192.0.2.1:443",
 			Verdict: "allow", Rule: "example.test", Layer: "flag", File: "--allow-net", Up: 1, Down: 2, Duration: 3, PID: 4, Exe: "/usr/bin/curl"},
+		Approval{Kind: "network", Subject: "a.test:443", Verdict: "allow", Scope: "always", By: "terminal", Rule: "r", Expires: "2026-03-01T12:00:00Z", Note: "n", Why: "w", Asks: "q", PID: 4, Exe: "/x"},
 		PolicyChange{Policy: "h", Layers: layers, Why: "w"},
 		SessionEnd{Status: &status, Duration: 7, Commands: 1, Denials: 2, Error: "e"},
 	}

@@ -85,6 +85,11 @@ func (d Decision) scrubbed(f func(string) string) Data {
 	return d
 }
 
+func (d Approval) scrubbed(f func(string) string) Data {
+	d.Subject, d.Rule, d.Note, d.Why, d.Asks, d.Exe = f(d.Subject), f(d.Rule), f(d.Note), f(d.Why), f(d.Asks), f(d.Exe)
+	return d
+}
+
 func (d Denial) scrubbed(f func(string) string) Data {
 	d.Target, d.Rule, d.Hint, d.Exe = f(d.Target), f(d.Rule), f(d.Hint), f(d.Exe)
 	return d

@@ -367,7 +367,7 @@ func star(pattern, name string) bool {
 
 // checkFetch judges an address.
 func (s *Set) checkFetch(address string) Part {
-	host, problem := hostOf(address)
+	host, problem := HostOf(address)
 	if problem != "" {
 		return Part{Kind: kindFetch, Text: short(address), Verdict: Deny, Reason: problem}
 	}
@@ -384,10 +384,10 @@ func (s *Set) checkFetch(address string) Part {
 	return p
 }
 
-// hostOf is the host that an address is about, in the one form that is compared.
+// HostOf is the host that an address is about, in the one form that is compared.
 // What two readers could take for two hosts is refused: a name in front of the
 // host, escapes, backslashes, other letters than those of ASCII.
-func hostOf(address string) (host, problem string) {
+func HostOf(address string) (host, problem string) {
 	if why := refused(address); why != "" || strings.ContainsAny(address, "\t\n \\") {
 		return "", "this is not an address"
 	}

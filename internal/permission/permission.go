@@ -76,18 +76,27 @@ const (
 	kindTool     = "tool"
 )
 
-// conclude makes the decision of its parts.
+// conclude makes the decision of its parts under the approval policy.
 func (s *Set) conclude(parts []Part) Decision {
+	if s.approval == policy.Never {
+		for i := range parts {
+			if p := &parts[i]; p.Verdict == Ask {
+				p.Verdict = Deny
+				p.Reason += "; nobody is asked under approval = \"never\""
+			}
+		}
+	}
+	return Conclude(parts)
+}
+
+// Conclude makes the decision of its parts: the strongest one of theirs.
+func Conclude(parts []Part) Decision {
 	d := Decision{Verdict: Allow, Parts: parts, Reason: "nothing in it is refused or asked about"}
 	if parts == nil {
 		d.Parts = []Part{}
 	}
 	for i := range parts {
 		p := &parts[i]
-		if p.Verdict == Ask && s.approval == policy.Never {
-			p.Verdict = Deny
-			p.Reason += "; nobody is asked under approval = \"never\""
-		}
 		if p.Verdict.strength() > d.Verdict.strength() {
 			d.Verdict, d.Reason, d.Change = p.Verdict, p.Reason, p.Change
 			if p.Kind != kindText {

@@ -20,18 +20,29 @@ const resolvConf = "nameserver " + Nameserver + "\noptions timeout:5 attempts:1\
 
 // granted says that the policy has a network at all. Without one there is no
 // gate, and nothing of it costs anything.
-func granted(n *policy.Network) bool {
-	return len(n.Allow) > 0 || len(n.Localhost) > 0 || len(n.Publish) > 0 || n.Default.V == "ask"
+func granted(p *policy.Policy) bool {
+	n := &p.Network
+	return len(n.Allow) > 0 || len(n.Localhost) > 0 || len(n.Publish) > 0 || asks(p)
+}
+
+// asks says that hosts which no rule names are asked about: the policy says so, or
+// approval is on-failure and nobody has said otherwise.
+func asks(p *policy.Policy) bool {
+	d := &p.Network.Default
+	return d.V == "ask" || p.Approval.V == policy.OnFailure && (!d.Set || d.From.Layer == policy.LayerBuiltin)
 }
 
 // network compiles what the gate may do.
 func (c *compiler) network() error {
 	p := &c.p.Network
-	if !granted(p) {
+	if !granted(c.p) {
 		return nil
 	}
 	n := &Network{Default: p.Default.V, Resolver: p.Resolver.V}
-	if n.Default == "" {
+	switch {
+	case asks(c.p):
+		n.Default = "ask"
+	case n.Default == "":
 		n.Default = "deny"
 	}
 	from := func(s policy.Source) {
@@ -65,7 +76,9 @@ func (c *compiler) network() error {
 		}
 	}
 	if n.Default == "ask" {
-		from(p.Default.From)
+		if from(p.Default.From); p.Default.V != "ask" {
+			from(c.p.Approval.From)
+		}
 	}
 	for name, v := range p.Hosts {
 		n.Hosts = append(n.Hosts, NetHost{name, strings.Split(v.V, ","), v.From})

@@ -15,6 +15,7 @@ func (m *merger) policy() *Policy {
 	p.Env.Set = map[string]Value[string]{}
 	p.Network.Hosts = map[string]Value[string]{}
 	p.Secrets = map[string]Value[Secret]{}
+	p.Exceptions = map[string]Value[Exception]{}
 	for at := range keys {
 		k, list := &keys[at], m.entries[at]
 		if texts := p.texts(k); texts != nil {
@@ -58,6 +59,16 @@ func (m *merger) policy() *Policy {
 			}
 			continue
 		}
+		if k.kind == kindExceptions {
+			for i := range list {
+				var x Exception
+				if err := json.Unmarshal([]byte(list[i].aux), &x); err != nil {
+					panic("policy: read back an exception: " + err.Error()) // text made it
+				}
+				p.Exceptions[list[i].text] = value(list[i], x)
+			}
+			continue
+		}
 		if len(list) == 0 {
 			continue
 		}
@@ -91,6 +102,8 @@ func (m *merger) policy() *Policy {
 			p.Exec.Supervise = value(e, e.text)
 		case "permissions.delegate":
 			p.Permissions.Delegate = value(e, e.text)
+		case "permissions.grants":
+			p.Permissions.Grants = value(e, e.text)
 		}
 	}
 	return p

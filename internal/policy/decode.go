@@ -135,8 +135,8 @@ func (d *decoder) header(node *unstable.Node) (string, bool, *record) {
 	if !ok || !d.define(path, from, seenTable) {
 		return "", false, nil
 	}
-	if name, ok := strings.CutPrefix(path, "secrets."); ok && d.check(checkSecretName, name, from, path) {
-		return path, true, d.newRecord(lookup("secrets"), name, from)
+	if k, name := namedTable(path); k != nil && d.check(checkTableName, name, from, path) {
+		return path, true, d.newRecord(k, name, from)
 	}
 	if !isSection(path) && !isTable(path) {
 		if k := lookup(path); k != nil {
@@ -149,10 +149,20 @@ func (d *decoder) header(node *unstable.Node) (string, bool, *record) {
 	return path, d.placed(path, from), nil
 }
 
+// namedTable takes "secrets.NAME" and its like apart; nil for other paths.
+func namedTable(path string) (*key, string) {
+	if table, name, ok := strings.Cut(path, "."); ok {
+		if k := lookup(table); k != nil && k.kind.named() {
+			return k, name
+		}
+	}
+	return nil, ""
+}
+
 // recordName is what a record is called in messages.
 func (d *decoder) recordName(r *record) string {
 	e := &d.doc.entries[r.entry]
-	if e.key.kind == kindSecrets {
+	if e.key.kind.named() {
 		return e.key.name + "." + e.text
 	}
 	return e.key.name
@@ -167,7 +177,7 @@ func (d *decoder) arrayHeader(node *unstable.Node) (int, *record) {
 	}
 	k := lookup(path)
 	switch {
-	case (k == nil || k.kind == kindPins || k.kind == kindSecrets) && (isSection(path) || isTable(path)):
+	case (k == nil || k.kind == kindPins || k.kind.named()) && (isSection(path) || isTable(path)):
 		d.fail(from, path, "expected a table, not a list of tables", "write ["+path+"]", "")
 		return -1, nil
 	case k == nil:
@@ -238,12 +248,12 @@ func (d *decoder) value(path string, from Source, value *unstable.Node) {
 		d.variable(variable, from, value)
 		return
 	}
-	if name, ok := strings.CutPrefix(path, "secrets."); ok {
+	if k, name := namedTable(path); k != nil {
 		switch {
 		case value.Kind != unstable.InlineTable:
-			d.fail(from, path, "expected a table, not "+describe(value.Kind), "write [secrets.NAME] and the fields below it", "")
-		case d.check(checkSecretName, name, from, path):
-			d.inline(d.newRecord(lookup("secrets"), name, from), path, value)
+			d.fail(from, path, "expected a table, not "+describe(value.Kind), "write ["+k.name+".NAME] and the fields below it", "")
+		case d.check(checkTableName, name, from, path):
+			d.inline(d.newRecord(k, name, from), path, value)
 		}
 		return
 	}
@@ -540,6 +550,8 @@ func (k kind) String() string {
 		return "a table of host names and addresses"
 	case kindSecrets:
 		return "a table of secrets"
+	case kindExceptions:
+		return "a table of exceptions"
 	case kindRules:
 		return "a list of rules or {rule, reason, match, not-match} tables"
 	}

@@ -8,7 +8,7 @@ import (
 )
 
 // record is a table of fields that becomes one entry when the file has been read:
-// an element of network.allow or network.deny, or one secret.
+// an element of network.allow or network.deny, one secret or one exception.
 type record struct {
 	entry  int
 	fields map[string]Source
@@ -18,6 +18,8 @@ type record struct {
 	words  []string
 	reason string
 	secret Secret
+
+	exception Exception
 }
 
 // newRecord appends an entry whose fields follow.
@@ -48,9 +50,12 @@ func (d *decoder) recordField(r *record, name string, node *unstable.Node) {
 	}
 	r.fields[field] = from
 	value := node.Value()
-	if d.doc.entries[r.entry].key.kind == kindSecrets {
+	switch d.doc.entries[r.entry].key.kind {
+	case kindSecrets:
 		d.secretField(r, path, field, from, value)
-	} else {
+	case kindExceptions:
+		d.exceptionField(r, path, field, from, value)
+	default:
 		d.ruleField(r, path, field, from, value)
 	}
 }
@@ -183,6 +188,13 @@ func (d *decoder) finishRecords() {
 				d.fail(e.from, e.key.name+"."+e.text, problem, hint, "")
 			}
 			e.aux = r.secret.text()
+			continue
+		}
+		if e.key.kind == kindExceptions {
+			if problem, hint := r.exception.check(); problem != "" {
+				d.fail(e.from, e.key.name+"."+e.text, problem, hint, "")
+			}
+			e.aux = r.exception.text()
 			continue
 		}
 		if r.host == "" {

@@ -71,8 +71,8 @@ func (o *Overrides) document(in *LoadInput) (*document, []*Error) {
 				problem, hint = strconv.Quote(value)+" has no address", "write NAME=ADDRESS"
 			}
 			e.text, e.aux = canonicalHost(name), addresses
-		case e.key.kind == kindSecrets:
-			problem, hint = "a secret has several parts", "write [secrets.NAME] in a policy file"
+		case e.key.kind.named():
+			problem, hint = "this has several parts", "write ["+e.key.name+".NAME] in a policy file"
 		case e.key.kind.list():
 			e.text = value
 			if problem, hint = e.key.check()(value); problem == "" && (e.key.kind == kindAllow || e.key.kind == kindRefuse) {

@@ -9,29 +9,30 @@ import (
 type kind uint8
 
 const (
-	kindEnum     kind = iota // one of the words in key.words
-	kindBool                 // true or false
-	kindSize                 // bytes: "4GiB", an integer, or "none"
-	kindCount                // a positive integer, or "none"
-	kindTime                 // "10m", an integer of seconds, or "none"
-	kindText                 // any string
-	kindProgram              // the path of a program
-	kindTexts                // a list of strings
-	kindProfiles             // a list of built-in profile names
-	kindPaths                // a list of paths, no globs
-	kindGlobs                // a list of paths or gitignore-like patterns
-	kindEtc                  // a list of names or globs below /etc
-	kindNames                // a list of environment variable names, * allowed
-	kindCaches               // a list of paths or {path, env} tables
-	kindVars                 // a table of environment variables
-	kindAllow                // a list of network rules that grant
-	kindRefuse               // a list of network rules that deny
-	kindPorts                // a list of ports
-	kindPins                 // a table of host names and their addresses
-	kindSecrets              // tables of secrets, by name
-	kindKeys                 // a list of lockable keys
-	kindRules                // a list of permission rules or {rule, reason, match, not-match} tables
-	kindWalls                // a list of walls that may be missing
+	kindEnum       kind = iota // one of the words in key.words
+	kindBool                   // true or false
+	kindSize                   // bytes: "4GiB", an integer, or "none"
+	kindCount                  // a positive integer, or "none"
+	kindTime                   // "10m", an integer of seconds, or "none"
+	kindText                   // any string
+	kindProgram                // the path of a program
+	kindTexts                  // a list of strings
+	kindProfiles               // a list of built-in profile names
+	kindPaths                  // a list of paths, no globs
+	kindGlobs                  // a list of paths or gitignore-like patterns
+	kindEtc                    // a list of names or globs below /etc
+	kindNames                  // a list of environment variable names, * allowed
+	kindCaches                 // a list of paths or {path, env} tables
+	kindVars                   // a table of environment variables
+	kindAllow                  // a list of network rules that grant
+	kindRefuse                 // a list of network rules that deny
+	kindPorts                  // a list of ports
+	kindPins                   // a table of host names and their addresses
+	kindSecrets                // tables of secrets, by name
+	kindExceptions             // tables of exceptions, by name
+	kindKeys                   // a list of lockable keys
+	kindRules                  // a list of permission rules or {rule, reason, match, not-match} tables
+	kindWalls                  // a list of walls that may be missing
 )
 
 // list reports whether values of this kind add up over the layers. The others
@@ -99,6 +100,9 @@ func (k *key) rank(e *entry) int64 {
 	return math.MaxInt64
 }
 
+// named reports whether the value is a table of tables with names of their own.
+func (k kind) named() bool { return k == kindSecrets || k == kindExceptions }
+
 // lookup finds a key by its dotted name; nil when there is none.
 func lookup(name string) *key {
 	for i := range keys {
@@ -115,7 +119,7 @@ func isTable(name string) bool { return name == "env.set" || name == "network.ho
 // isSection reports whether name is a table that holds keys.
 func isSection(name string) bool {
 	switch name {
-	case "files", "env", "limits", "process", "network", "secrets", "permissions", "exec", "profile", "managed", "agent":
+	case "files", "env", "limits", "process", "network", "secrets", "permissions", "exec", "exceptions", "profile", "managed", "agent":
 		return true
 	}
 	return false

@@ -82,6 +82,10 @@ var keys = [...]key{
 		doc: "What passes without a question, unless it is refused or asked about."},
 	{name: "permissions.delegate", kind: kindProgram,
 		doc: "A program that answers in place of a person: JSON on standard input; exit 0 allows, 1 asks, everything else denies."},
+	{name: "permissions.grants", kind: kindEnum, words: []string{"none", "keep"},
+		doc: "Whether a person's answers are kept on disk, and count, beyond the session."},
+	{name: "exceptions", kind: kindExceptions,
+		doc: "Commands that may run outside the box when a person approves each session anew."},
 
 	{name: "exec.supervise", kind: kindEnum, words: []string{"rules", "log", "off"},
 		doc: "What is done with each program that is executed inside: held against the deny and ask rules and recorded, only recorded, or nothing."},
@@ -124,6 +128,8 @@ func sectionDoc(section string) string {
 		return "Programs that are executed inside, however deep. A guardrail."
 	case "process":
 		return "What processes inside may do to each other."
+	case "exceptions":
+		return "Commands outside the box. Without an entry there is none; each is asked about apart from every rule."
 	case "permissions":
 		return "What a command, a file, an address or a tool is answered with: allow, ask or deny. Guardrails in front of the walls; an allow lifts none."
 	}

@@ -175,7 +175,7 @@ func (m *merger) put(e *entry) {
 		return
 	}
 	switch i := m.find(e); {
-	case i >= 0 && (e.key.kind == kindVars || e.key.kind == kindPins || e.key.kind == kindSecrets):
+	case i >= 0 && (e.key.kind == kindVars || e.key.kind == kindPins || e.key.kind.named()):
 		m.entries[at][i] = e
 	case i < 0, e.key.kind == kindRules && m.entries[at][i].aux != e.aux:
 		// The same rule in two directories may mean two things.

@@ -19,8 +19,9 @@ type Policy struct {
 	Network  Network                  `json:"network"`
 	Secrets  map[string]Value[Secret] `json:"secrets"`
 
-	Permissions Permissions `json:"permissions"`
-	Exec        Exec        `json:"exec"`
+	Permissions Permissions                 `json:"permissions"`
+	Exec        Exec                        `json:"exec"`
+	Exceptions  map[string]Value[Exception] `json:"exceptions"`
 
 	Layers    []LayerFile `json:"layers"` // what the policy was made of, lowest first
 	Home      string      `json:"home"`   // what ~ stood for
@@ -113,6 +114,7 @@ type Permissions struct {
 	Ask      []Value[Rule] `json:"ask"`
 	Allow    []Value[Rule] `json:"allow"`
 	Delegate Value[string] `json:"delegate"` // the program that answers in place of a person; absolute
+	Grants   Value[string] `json:"grants"`   // "none" or "keep"
 }
 
 // Exec is what is done with programs that are executed inside.

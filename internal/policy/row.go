@@ -73,12 +73,19 @@ func (p *Policy) rows() []row {
 				v := p.Secrets[name]
 				add(k, name+" "+v.V.text(), v.From, true)
 			}
+		case "exceptions":
+			for _, name := range sorted(p.Exceptions) {
+				v := p.Exceptions[name]
+				add(k, name+" "+v.V.text(), v.From, true)
+			}
 		case "process.debug":
 			add(k, strconv.FormatBool(p.Process.Debug.V), p.Process.Debug.From, p.Process.Debug.Set)
 		case "exec.supervise":
 			add(k, p.Exec.Supervise.V, p.Exec.Supervise.From, p.Exec.Supervise.Set)
 		case "permissions.delegate":
 			add(k, p.Permissions.Delegate.V, p.Permissions.Delegate.From, p.Permissions.Delegate.Set)
+		case "permissions.grants":
+			add(k, p.Permissions.Grants.V, p.Permissions.Grants.From, p.Permissions.Grants.Set)
 		case "files.caches":
 			for _, v := range p.Files.Caches {
 				text := v.V.Path

@@ -122,6 +122,11 @@ func (k *key) schema() object {
 		fields["hosts"] = object{"anyOf": []object{host, {"type": "array", "minItems": 1, "items": host}}}
 		return object{"type": "object", "propertyNames": object{"pattern": `^[A-Za-z0-9_-]{1,64}$`},
 			"additionalProperties": object{"type": "object", "additionalProperties": false, "required": []string{"source", "hosts"}, "properties": fields}}
+	case kindExceptions:
+		line := text(`^[^\x00-\x1f\x7f]+$`)
+		return object{"type": "object", "propertyNames": object{"pattern": `^[A-Za-z0-9_-]{1,64}$`},
+			"additionalProperties": object{"type": "object", "additionalProperties": false, "required": []string{"command", "reason"},
+				"properties": object{"command": line, "reason": line, "expires": text(`^[0-9]{4}-[0-9]{2}-[0-9]{2}$`)}}}
 	case kindProgram:
 		return file(programPattern)
 	case kindRules:

@@ -60,7 +60,7 @@ var samples = []string{
 // what the decoder accepts.
 func meaning(errs []*Error) bool {
 	for _, e := range errs {
-		if k := lookup(e.Key); strings.HasPrefix(e.Key, "secrets.") || k != nil && (k.kind == kindAllow || k.kind == kindRefuse || k.kind == kindPins || k.kind == kindSecrets) {
+		if k := lookup(e.Key); strings.HasPrefix(e.Key, "secrets.") || strings.HasPrefix(e.Key, "exceptions.") || k != nil && (k.kind == kindAllow || k.kind == kindRefuse || k.kind == kindPins || k.kind == kindSecrets) {
 			continue
 		}
 		return false

@@ -132,16 +132,16 @@ func (s *Secret) text() string {
 	return string(b)
 }
 
-// pattern checks that a name may be the name of a secret.
-func checkSecretName(name string) (problem, hint string) {
+// checkTableName checks that a name may be the name of a secret or an exception.
+func checkTableName(name string) (problem, hint string) {
 	for i := range len(name) {
 		c := name[i]
 		if (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && c != '_' && c != '-' {
-			return strconv.Quote(name) + " is not the name of a secret", "letters, digits, - and _ are allowed"
+			return strconv.Quote(name) + " is not a name that can stand here", "letters, digits, - and _ are allowed"
 		}
 	}
 	if name == "" || len(name) > 64 {
-		return strconv.Quote(name) + " is not the name of a secret", "1 to 64 letters, digits, - and _ are allowed"
+		return strconv.Quote(name) + " is not a name that can stand here", "1 to 64 letters, digits, - and _ are allowed"
 	}
 	return "", ""
 }

@@ -5,6 +5,7 @@ package terminal
 import (
 	"bytes"
 	"io"
+	"sync"
 	"unicode/utf8"
 )
 
@@ -42,8 +43,10 @@ const (
 // Only complete sequences are passed on, so the terminal's parser cannot be
 // brought out of step with this one. The terminal is taken to speak UTF-8.
 type Filter struct {
-	w     io.Writer
-	out   []byte // what this Write passes on
+	w io.Writer
+
+	mu    sync.Mutex // held while a question of bailey's own is shown
+	out   []byte     // what this Write passes on
 	state state
 	seq   []byte // the sequence so far, from ESC
 	drop  bool   // the sequence is too long or has bytes it must not have
@@ -57,6 +60,8 @@ func NewFilter(w io.Writer) *Filter { return &Filter{w: w} }
 
 // Write filters p. What it holds back (the beginning of a sequence) is bounded.
 func (f *Filter) Write(p []byte) (int, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	f.out = f.out[:0]
 	for i := 0; i < len(p); i++ {
 		if f.state == ground && len(f.utf) == 0 {
@@ -89,6 +94,8 @@ func printable(p []byte) int {
 // Reset writes what brings the terminal back to how a shell expects it: the
 // modes that the box switched on and left on.
 func (f *Filter) Reset() error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	f.state, f.seq, f.utf = ground, f.seq[:0], f.utf[:0]
 	if undo := f.modes.undo(); len(undo) > 0 {
 		_, err := f.w.Write(undo)
@@ -96,6 +103,16 @@ func (f *Filter) Reset() error {
 	}
 	return nil
 }
+
+// hold keeps the box from drawing until release is called. It returns what to
+// write before and after something else is drawn, so that the screen is as it was,
+// and whether a full-screen program has to draw anew, because its screen was taken.
+func (f *Filter) hold() (enter, leave []byte, redraw bool) {
+	f.mu.Lock()
+	return f.modes.aside()
+}
+
+func (f *Filter) release() { f.mu.Unlock() }
 
 func (f *Filter) feed(b byte) {
 	if f.state == ground && (len(f.utf) > 0 || b >= 0x80) {

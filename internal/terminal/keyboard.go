@@ -28,6 +28,8 @@ type Keyboard struct {
 	f       *os.File
 	wantRaw bool
 
+	reading sync.Mutex // held while a key is read, and while a question has the keys
+
 	mu    sync.Mutex  // guards saved
 	saved *term.State // not nil while the terminal is in raw mode
 	done  bool        // Restore was called for good
@@ -90,10 +92,17 @@ func (k *Keyboard) Read(p []byte) (int, error) {
 		if err != nil {
 			return 0, err
 		}
+		k.reading.Lock()
 		if !k.ours() { // another program may have taken it while we waited
+			k.reading.Unlock()
+			continue
+		}
+		if n, err = unix.Poll(fds, 0); err == nil && n == 0 {
+			k.reading.Unlock() // it was for a question that was shown meanwhile
 			continue
 		}
 		n, err = unix.Read(int(k.f.Fd()), p)
+		k.reading.Unlock()
 		switch {
 		case errors.Is(err, unix.EINTR), errors.Is(err, unix.EAGAIN):
 			continue

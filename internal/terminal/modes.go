@@ -19,6 +19,7 @@ type modes struct {
 	drawn   bool // colours or attributes were changed
 	charset bool // line drawing characters may be selected
 	scroll  bool // a scrolling region was set
+	region  string
 	cursor  bool // the cursor's shape was changed
 }
 
@@ -49,7 +50,7 @@ func (m *modes) csi(body []byte, final byte) {
 	case final == 'm':
 		m.drawn = len(params) > 0 && string(params) != "0"
 	case final == 'r' && len(inter) == 0 && !private(params):
-		m.scroll = true
+		m.scroll, m.region = true, string(params)
 	case final == 'q' && string(inter) == " ":
 		m.cursor = true
 	case final == 'u' && len(params) > 0 && params[0] == '>':
@@ -112,4 +113,42 @@ func (m *modes) undo() []byte {
 	add(m.drawn, "\x1b[0m")
 	*m = modes{}
 	return out
+}
+
+// aside returns what puts a screen of bailey's own in front, with nothing in force
+// of what a box has set, and what brings back the box's. redraw says that the box
+// had the terminal's second screen already: that one is gone then.
+func (m *modes) aside() (enter, leave []byte, redraw bool) {
+	// ESC 7 and ESC 8 keep the cursor with its colours and characters.
+	enter = append(enter, "\x1b7"...)
+	var back []byte
+	swap := func(is bool, now, then string) {
+		if is {
+			enter = append(enter, now...)
+			back = append(back, then...)
+		}
+	}
+	for _, n := range m.on {
+		number := strconv.Itoa(n)
+		switch n {
+		case 47, 1047, 1049:
+			redraw = true
+		default:
+			swap(true, "\x1b[?"+number+"l", "\x1b[?"+number+"h")
+		}
+	}
+	swap(!redraw, "\x1b[?1049h", "")
+	swap(m.kitty > 0 || m.kittyOn, "\x1b[>0u", "\x1b[<u")
+	swap(m.scroll, "\x1b[r", "\x1b["+m.region+"r")
+	swap(m.newline, "\x1b[20l", "\x1b[20h")
+	swap(m.keypad, "\x1b>", "\x1b=")
+	swap(m.nowrap, "\x1b[?7h", "\x1b[?7l")
+	swap(m.hidden, "\x1b[?25h", "\x1b[?25l")
+	enter = append(enter, "\x1b(B\x0f\x1b[0m"...)
+	leave = append(leave, "\x1b[0m\x1b[2J\x1b[H"...)
+	if !redraw {
+		leave = append(leave, "\x1b[?1049l"...)
+	}
+	leave = append(leave, back...)
+	return enter, append(leave, "\x1b8"...), redraw
 }

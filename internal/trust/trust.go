@@ -3,15 +3,17 @@
 package trust
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
+	"encoding/json"
 	"fmt"
-	"io/fs"
-	"os"
+	"io"
 	"path/filepath"
 	"sort"
 	"time"
+
+	"github.com/bailey-run/bailey/internal/statefile"
 )
 
 // Entry is one approval.
@@ -21,35 +23,40 @@ type Entry struct {
 	At     time.Time `json:"at"`     // when the person said so
 }
 
+const (
+	fileName = "trust.json"
+	version  = 1
+
+	// maxStore is the greatest store that is read, in bytes: some 40,000
+	// approvals. A greater one is refused.
+	maxStore = 8 << 20
+)
+
+// content is the form of the store on disk.
+type content struct {
+	Version int     `json:"version"`
+	Entries []Entry `json:"entries"`
+}
+
 // Store is the set of approvals in one state directory. It holds what Open read:
 // a policy is loaded against one state of mind. Add and Remove write through.
 type Store struct {
-	dir     string
+	file    statefile.File
 	entries map[string]Entry
 }
 
 // Error says why a trust store is refused. Nothing in a refused store counts.
-type Error struct {
-	Path    string
-	Problem string
-	Hint    string
-}
-
-// Error prints the path, the problem and what to do.
-func (e *Error) Error() string {
-	return "trust store " + e.Path + ": " + e.Problem + "; " + e.Hint
-}
+type Error = statefile.Error
 
 // Open reads the store in dir, which is bailey's own state directory. A store that
 // does not exist trusts nothing. One that is a symbolic link, that somebody else
 // could have written, or that cannot be understood, is an *Error.
 func Open(dir string) (*Store, error) {
-	if !filepath.IsAbs(dir) {
-		return nil, fmt.Errorf("open trust store: %q is not an absolute path", dir)
+	s := &Store{file: statefile.File{Dir: filepath.Clean(dir), Name: fileName, What: "trust store", Lost: "trust your files again", Max: maxStore}}
+	raw, err := s.file.Read()
+	if err == nil {
+		s.entries, err = s.parse(raw)
 	}
-	s := &Store{dir: filepath.Clean(dir)}
-	var err error
-	s.entries, err = s.read()
 	return s, err
 }
 
@@ -100,30 +107,63 @@ func (s *Store) List() []Entry {
 	return list
 }
 
-// change reads the newest state, changes it and writes it back, with every other
-// bailey kept out meanwhile, so that a withdrawn approval does not come back.
+// change edits the newest state.
 func (s *Store) change(edit func(map[string]Entry)) error {
-	if err := os.MkdirAll(s.dir, 0o700); err != nil {
-		return fmt.Errorf("make trust store: %w", err)
+	var entries map[string]Entry
+	err := s.file.Change(func(old []byte) (raw []byte, err error) {
+		if entries, err = s.parse(old); err != nil {
+			return nil, err
+		}
+		edit(entries)
+		raw, err = json.MarshalIndent(content{Version: version, Entries: (&Store{entries: entries}).List()}, "", "  ")
+		return append(raw, '\n'), err
+	})
+	if err == nil {
+		s.entries = entries
 	}
-	if err := checkDir(s.dir); err != nil {
-		return err
+	return err
+}
+
+// parse understands a store fully or not at all.
+func (s *Store) parse(raw []byte) (map[string]Entry, error) {
+	if raw == nil {
+		return map[string]Entry{}, nil
 	}
-	unlock, err := lock(filepath.Join(s.dir, lockName))
-	if err != nil {
-		return fmt.Errorf("lock trust store: %w", err)
+	dec := json.NewDecoder(bytes.NewReader(raw))
+	dec.DisallowUnknownFields()
+	var c content
+	if err := dec.Decode(&c); err != nil {
+		return nil, s.file.Broken("cannot be understood: " + err.Error())
 	}
-	defer unlock()
-	entries, err := s.read()
-	if err != nil {
-		return err
+	if _, err := dec.Token(); err != io.EOF {
+		return nil, s.file.Broken("holds more than one value")
 	}
-	edit(entries)
-	if err := s.write(entries); err != nil {
-		return err
+	if c.Version != version {
+		return nil, s.file.Broken(fmt.Sprintf("has version %d, not %d", c.Version, version))
 	}
-	s.entries = entries
-	return nil
+	entries := make(map[string]Entry, len(c.Entries))
+	for _, e := range c.Entries {
+		if !filepath.IsAbs(e.Path) || filepath.Clean(e.Path) != e.Path || !isDigest(e.SHA256) {
+			return nil, s.file.Broken(fmt.Sprintf("has a broken entry for %q", e.Path))
+		}
+		if _, twice := entries[e.Path]; twice {
+			return nil, s.file.Broken(fmt.Sprintf("has two entries for %q", e.Path))
+		}
+		entries[e.Path] = e
+	}
+	return entries, nil
+}
+
+func isDigest(text string) bool {
+	if len(text) != 64 {
+		return false
+	}
+	for i := range len(text) {
+		if c := text[i]; (c < '0' || c > '9') && (c < 'a' || c > 'f') {
+			return false
+		}
+	}
+	return true
 }
 
 func clean(path string) (string, error) {
@@ -136,34 +176,4 @@ func clean(path string) (string, error) {
 func digest(content []byte) string {
 	sum := sha256.Sum256(content)
 	return hex.EncodeToString(sum[:])
-}
-
-// checkDir refuses a state directory that is not the caller's alone to write.
-func checkDir(dir string) error {
-	info, err := os.Lstat(dir)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
-		return fmt.Errorf("read trust store: %w", err)
-	}
-	if info.Mode()&fs.ModeSymlink != 0 {
-		return &Error{dir, "the directory is a symbolic link", "remove the link and make a directory in its place"}
-	}
-	if !info.IsDir() {
-		return &Error{dir, "not a directory", "move it away"}
-	}
-	return checkWriters(dir, info)
-}
-
-// checkWriters refuses a file or directory that anybody but its owner may write,
-// or that belongs to somebody else.
-func checkWriters(path string, info fs.FileInfo) error {
-	if info.Mode().Perm()&0o022 != 0 {
-		return &Error{path, fmt.Sprintf("others may write it (mode %04o)", info.Mode().Perm()), "look at what it holds, then: chmod go-w " + path}
-	}
-	if !ownedByCaller(info) {
-		return &Error{path, "it belongs to another user", "remove it, or run bailey as its owner"}
-	}
-	return nil
 }

@@ -211,7 +211,7 @@ func FuzzParse(f *testing.F) {
 	f.Add([]byte(`{"version":1,"entries":[{"path":"/p","sha256":"` + strings.Repeat("a", 64) + `","at":"2026-03-01T12:00:00Z"}]}`))
 	f.Add([]byte(`{"version":1,"entries":[{"path":"p"}]}`))
 	f.Fuzz(func(t *testing.T, raw []byte) {
-		entries, err := parse("/s", raw)
+		entries, err := (&Store{}).parse(raw)
 		if err != nil && entries != nil {
 			t.Error("entries came with an error")
 		}

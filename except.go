@@ -1,0 +1,96 @@
+package bailey
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"github.com/bailey-run/bailey/internal/approval"
+	"github.com/bailey-run/bailey/internal/audit"
+	"github.com/bailey-run/bailey/internal/permission"
+	"github.com/bailey-run/bailey/internal/plan"
+	"github.com/bailey-run/bailey/internal/policy"
+	"mvdan.cc/sh/v3/syntax"
+)
+
+// Exception is what a policy says under [exceptions.NAME].
+type Exception = policy.Exception
+
+// Except asks a person whether a command may run outside of the box, as the
+// exception called name of the policy says, and then makes c the configuration of a
+// run without walls. No rule and no program answers in place of the person. An error
+// says why the command may not run, and leaves c as it was.
+func (c *Config) Except(ctx context.Context, name string, words []string, person Asker) error {
+	p, err := LoadPolicy(*c)
+	if err != nil {
+		return err
+	}
+	refused := func(rule, hint string) error {
+		return &DeniedError{Op: "run outside the box", Target: strings.Join(words, " "), Rule: rule, Hint: hint}
+	}
+	v, ok := p.p.Exceptions[name]
+	where := plan.Where(v.From)
+	switch {
+	case !ok:
+		return refused("there is no exception "+name, "write [exceptions."+name+"] with command and reason in your own configuration")
+	case v.V.Over(time.Now()):
+		return refused("the exception "+name+" ended on "+v.V.Expires, "look at whether it is still needed, at "+where)
+	}
+	text, covered := p.covers(&v.V, words)
+	if text == "" {
+		return refused("the command cannot be written down as it is", "leave out what is not text")
+	}
+	if d := p.CheckShell(text, ""); d.Verdict == Deny {
+		return refused(d.Reason, d.Change)
+	}
+	if !covered {
+		return refused("the exception "+name+" is for "+v.V.Command+" ("+where+")", "run what it says, or write another exception")
+	}
+	desk := &approval.Desk{Project: p.p.Workspace, Never: unasked(p.p), NoKeep: unkept(p.p), Grants: p.grants, Person: person}
+	defer desk.Close()
+	q := Question{Kind: KindException, Subject: text, Why: v.V.Reason, Rule: "exceptions." + name, Where: where, Project: p.p.Workspace}
+	a := desk.Ask(ctx, q)
+	if !a.Allow {
+		return refused(a.Rule, "answer the question on a terminal")
+	}
+	c.Mode = DangerFullAccess
+	event := approvalEvent(&q, a)
+	c.excepted = &event
+	return nil
+}
+
+// covers reports whether an exception is for a command, and writes the command as
+// shell text; "" for one that cannot be.
+func (p *Policy) covers(x *Exception, words []string) (text string, covered bool) {
+	quoted := make([]string, len(words))
+	for i, w := range words {
+		q, err := syntax.Quote(w, syntax.LangBash)
+		if err != nil {
+			return "", false
+		}
+		quoted[i] = q
+	}
+	text = strings.Join(quoted, " ")
+	rule := "Bash(" + x.Command + ")"
+	alone := &policy.Policy{Home: p.p.Home, Workspace: p.p.Workspace}
+	alone.Approval.V = policy.Untrusted
+	alone.Permissions.Allow = []policy.Value[policy.Rule]{{V: policy.Rule{Text: rule}, Set: true}}
+	set, err := permission.New(alone)
+	if err != nil {
+		return text, false
+	}
+	d := set.Check(permission.Call{Tool: "Bash", Input: permission.Input{Command: text}}, permission.Context{Cwd: p.dir, Home: p.p.Home})
+	for i := range d.Parts {
+		if part := &d.Parts[i]; part.Verdict != Allow || part.Kind == "command" && part.Rule != rule {
+			return text, false
+		}
+	}
+	return text, d.Verdict == Allow && len(d.Parts) > 0
+}
+
+// excepted writes down that a box has no walls because a person said so.
+func (b *Box) excepted(e *audit.Approval) {
+	if e != nil {
+		b.denials.emitEvent(*e)
+	}
+}
