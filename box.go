@@ -33,6 +33,8 @@ type Box struct {
 	flows   flows
 	answers answers
 	network *network                   // nil without a gate
+	about   []string                   // variables that furnish adds, NAME=VALUE
+	asks    *requests                  // from programs inside; nil where there is no socket for them
 	limit   atomic.Pointer[LimitError] // what ended the whole box
 	failure atomic.Pointer[error]      // of bailey itself, which ended the whole box
 	stop    func() bool                // ends the watch on the context
@@ -116,6 +118,7 @@ func (p *Plan) newBox() (*Box, error) {
 		b.abandon()
 		return nil, err
 	}
+	b.furnish()
 	return b, nil
 }
 
@@ -182,6 +185,7 @@ func (b *Box) launch(first *linux.Command, begun *linux.Begun) (process, error) 
 		}
 		b.network.control = b.startControl()
 	}
+	b.asks = b.serveRequests(lb)
 	if proc == nil {
 		return nil, nil
 	}
@@ -265,6 +269,7 @@ func (b *Box) Close() error {
 func (b *Box) kill() error {
 	b.killing.Do(func() {
 		b.killed = b.backend.Close()
+		b.asks.close()
 		if b.network != nil {
 			b.killed = errors.Join(b.killed, b.network.close())
 		}

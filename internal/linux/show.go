@@ -3,10 +3,10 @@
 package linux
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"path"
+	"strconv"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -14,23 +14,23 @@ import (
 	"github.com/bailey-run/bailey/internal/plan"
 )
 
-// Show is a file or directory of the host that a running box gets to see, at its
-// own place and read-only.
-type Show struct {
-	Path string   // without symbolic links, on the host and inside
-	File *os.File // what was found there when a person was asked: nothing else is shown
-	Dir  bool
-
-	// Masks are paths below Path that stay hidden, with the type bits of what is
-	// there: S_IFDIR or S_IFREG.
-	Masks []plan.Node
-}
-
-// ErrChanged says that a path leads to something else than what a person was shown.
-var ErrChanged = errors.New("it is not what was asked about any more")
-
 // showAt is where the tree is put together that will be seen.
 const showAt = "shown"
+
+// Find opens what a path of the host leads to, without any right to it, and says
+// where that really is.
+func Find(name string) (f *os.File, real string, err error) {
+	fd, err := unix.Open(name, unix.O_PATH|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, "", &os.PathError{Op: "open", Path: name, Err: err}
+	}
+	f = os.NewFile(uintptr(fd), name)
+	if real, err = os.Readlink("/proc/self/fd/" + strconv.Itoa(fd)); err != nil {
+		f.Close()
+		return nil, "", err
+	}
+	return f, real, nil
+}
 
 // Requests hands out the socket at which programs inside ask; nil when there is
 // none, or it was handed out. The caller closes it.

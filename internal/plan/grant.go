@@ -16,7 +16,7 @@ import (
 // line or in a policy file alone, where a person thinks of it without being asked.
 func RefuseGrant(pol *policy.Policy, f *Facts, p string, write bool) string {
 	c := &compiler{p: pol, f: f, moved: map[string]Var{}}
-	if err := c.checkRead(p, policy.Source{}); err != nil {
+	if err, ok := c.checkRead(p, policy.Source{}).(*Error); ok && err != nil {
 		return err.What
 	}
 	if write {
@@ -121,4 +121,15 @@ func GrantLater(pl *Plan, p string) string {
 		}
 	}
 	return ""
+}
+
+// With is the network with one more rule.
+func (n *Network) With(rule string, from policy.Source) (*Network, error) {
+	r, err := netRule(policy.Value[string]{V: rule, From: from})
+	if err != nil {
+		return nil, err
+	}
+	out := *n
+	out.Allow = append(out.Allow[:len(out.Allow):len(out.Allow)], r)
+	return &out, nil
 }
