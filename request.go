@@ -223,13 +223,13 @@ func (r *requests) path(ctx context.Context, q approval.Question) inside.Answer 
 	if e := b.plan.Explain(q.Subject); e.Read && !write || e.Write {
 		return inside.Answer{Granted: true, Holds: inside.Now, Reason: "it was open to this box already"}
 	}
-	if !write && r.granted(q.Subject) {
-		return inside.Answer{Granted: true, Holds: inside.Now, Reason: "it was granted already"}
-	}
 	refused := inside.Answer{Reason: notGranted, Hint: "go on without it"}
 	if why := plan.RefuseGrant(pol, facts, q.Subject, write); why != "" {
 		refused.Reason += ": " + why
 		return refused
+	}
+	if !write && r.granted(q.Subject) {
+		return inside.Answer{Granted: true, Holds: inside.Now, Reason: "it was granted already"}
 	}
 	// Whether something is there is not for the box to know before a person said yes.
 	f, real, err := linux.Find(q.Subject)

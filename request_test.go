@@ -108,13 +108,14 @@ func (a *asking) send(line string) string {
 	return a.do("( " + client + "'" + strings.ReplaceAll(line, "'", `'\''`) + "' )")
 }
 
-// place is a project and a directory of the host that no box shows.
+// askingPlace is a project and a directory of the host that no box shows.
 func askingPlace(t *testing.T) (project, outer string) {
 	t.Helper()
-	s := newScene(t)
-	outer, err := filepath.EvalSymlinks(s.outside)
-	if err != nil {
-		t.Fatal(err)
+	for _, d := range []*string{&project, &outer} {
+		var err error
+		if *d, err = filepath.EvalSymlinks(t.TempDir()); err != nil {
+			t.Fatal(err)
+		}
 	}
 	for name, content := range map[string]string{"data/a": "content\n", "data/b.key": "secret\n", "data/sub/c": "secret\n", "one": "one file\n"} {
 		p := filepath.Join(outer, name)
@@ -125,7 +126,7 @@ func askingPlace(t *testing.T) (project, outer string) {
 			t.Fatal(err)
 		}
 	}
-	return s.dir, outer
+	return project, outer
 }
 
 func TestRequestRead(t *testing.T) {
@@ -148,6 +149,10 @@ func TestRequestRead(t *testing.T) {
 	}
 	if out := a.do("cat " + data + "/b.key " + data + "/sub/c; echo x > " + data + "/a"); strings.Contains(out, "secret") || strings.Count(out, "ermission denied")+strings.Count(out, "ead-only") < 3 {
 		t.Errorf("denied below what is granted: %s", out)
+	}
+	// The name does not change, which patterns go by.
+	if out := a.do("mv " + data + " " + outer + "/x && echo DONE; rm -rf " + data + "; cat " + data + "/a"); strings.Contains(out, "DONE") || !strings.HasSuffix(out, "content\n") {
+		t.Errorf("moved or taken away: %s", out)
 	}
 	// Refused: nothing changes. And what a rule denies is not even asked about.
 	if x := a.ask(inside.Request{Op: "request", Kind: "read", Subject: one}); x.Granted {
