@@ -53,6 +53,8 @@ func verbs() []entry {
 		{"trust", trustVerb},
 		{"secret", secretVerb},
 		{"agent", agentVerb},
+		{"request", requestVerb},
+		{"denials", denialsVerb},
 		{"doctor", doctorVerb},
 		{"prove", proveVerb},
 		{"version", versionVerb},
