@@ -135,7 +135,7 @@ func (b *Box) readme() string {
 	if len(x.Writable) == 0 {
 		line("Write     nothing of the host; /tmp and HOME are the box's own and end with it")
 	} else {
-		line("Write     ", shown(x.Writable), "; /tmp and HOME are the box's own and end with it")
+		line("Write     ", wordList(x.Writable), "; /tmp and HOME are the box's own and end with it")
 	}
 	line("Read      those, the system and its toolchains, and what a person has named")
 	line("Never     git hooks and configuration, settings of agents and editors, shell start files")
@@ -144,9 +144,9 @@ func (b *Box) readme() string {
 	case b.box.Network == nil:
 		line("Network   none but this box's own loopback")
 	case x.Default == "ask":
-		line("Network   ", shown(x.Network), "; a person is asked about other hosts when you connect")
+		line("Network   ", wordList(x.Network), "; a person is asked about other hosts when you connect")
 	default:
-		line("Network   ", shown(x.Network))
+		line("Network   ", wordList(x.Network))
 	}
 	line()
 	if x.Approval == string(policy.Never) {
@@ -170,7 +170,7 @@ func (b *Box) readme() string {
 	return s.String()
 }
 
-func shown(list []string) string {
+func wordList(list []string) string {
 	out := make([]string, len(list))
 	for i, s := range list {
 		out[i] = plan.Show(s)
