@@ -101,7 +101,8 @@ func (w *worker) unlink(dirfd, addr, flags uint64) (int, unix.Errno) {
 		}
 		return 0, w.deny(op, t.path(), v)
 	}
-	if w.mounted(t) {
+	// unlink on a directory is the kernel's to refuse, with its own errno.
+	if w.mounted(t) && (op == name.Rmdir || !w.isDir(t)) {
 		return 0, unix.EBUSY
 	}
 	return 0, call(unix.SYS_UNLINKAT, uintptr(t.dir), ptr(t.name()), uintptr(uint32(flags)), 0, 0)
