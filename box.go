@@ -34,6 +34,8 @@ type Box struct {
 	flows   flows
 	desk    *approval.Desk
 	network *network                   // nil without a gate
+	about   []string                   // variables that furnish adds, NAME=VALUE
+	asks    *requests                  // from programs inside; nil where there is no socket for them
 	limit   atomic.Pointer[LimitError] // what ended the whole box
 	failure atomic.Pointer[error]      // of bailey itself, which ended the whole box
 	stop    func() bool                // ends the watch on the context
@@ -124,6 +126,7 @@ func (p *Plan) newBox() (*Box, error) {
 		b.abandon()
 		return nil, err
 	}
+	b.furnish()
 	return b, nil
 }
 
@@ -190,6 +193,7 @@ func (b *Box) launch(first *linux.Command, begun *linux.Begun) (process, error) 
 		}
 		b.startControl()
 	}
+	b.asks = b.serveRequests(lb)
 	if proc == nil {
 		return nil, nil
 	}
@@ -275,6 +279,7 @@ func (b *Box) kill() error {
 		b.desk.Close() // a question that is shown holds the terminal
 		b.controlling.stop()
 		b.killed = b.backend.Close()
+		b.asks.close()
 		if b.network != nil {
 			b.killed = errors.Join(b.killed, b.network.close())
 		}

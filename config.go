@@ -141,6 +141,11 @@ type Config struct {
 	// that is not granted already.
 	Ask Asker
 
+	// Program is a bailey executable of the host that programs inside find last on
+	// PATH, to ask with: bailey request, bailey denials. "" shows none; the socket is
+	// there all the same, docs/inside.md describes it.
+	Program string
+
 	// Events, when not nil, is called with each event of a session, one at a
 	// time and in order. It must not call methods of the box, and be quick: what
 	// the event is about waits for it.

@@ -37,6 +37,8 @@ type network struct {
 	dress     *dressed
 	proxy     *proxy // tier landlock only: the one way to the gate
 
+	granted []string // rules that a person added while the box runs
+
 	reloading sync.Mutex
 	inside    *linux.Network
 	out       *published

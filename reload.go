@@ -55,6 +55,12 @@ func (b *Box) reload(why string) (Reloaded, error) {
 	if next == nil {
 		next = &plan.Network{Default: "deny"} // everything was taken back
 	}
+	for _, rule := range b.network.granted {
+		// What a person has granted to this session stays, below what is denied.
+		if with, err := next.With(rule, policy.Source{Layer: policy.LayerFlag, File: "granted"}); err == nil {
+			next = with
+		}
+	}
 	r := Reloaded{Session: b.session, Policy: p.Hash()}
 	if !sameBut(b.network.whole, p.plan) {
 		r.Note = "what changed beside the network holds from the next run"

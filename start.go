@@ -60,7 +60,7 @@ func (c *Cmd) start() error {
 	} else if box.network != nil {
 		lc.Env = box.network.dress.environ(slices.Clone(lc.Env))
 	}
-	lc.Env = commandEnv(lc.Env, lc.Dir)
+	lc.Env = commandEnv(box.aboutEnv(lc.Env), lc.Dir)
 	if len(lc.Args) == 0 {
 		lc.Args = []string{c.Path}
 	}

@@ -41,7 +41,7 @@ var gate = strings.Fields(`
 	compress/flate compress/gzip compress/zlib container/list crypto/aes crypto/des crypto/dsa crypto/ecdh crypto/ecdsa crypto/ed25519 crypto/elliptic
 	crypto/hkdf crypto/hmac crypto/hpke crypto/md5 crypto/mlkem crypto/pbkdf2 crypto/rand crypto/rc4 crypto/rsa crypto/sha1 crypto/sha3 crypto/sha512
 	crypto/tls crypto/tls/internal/fips140tls crypto/x509 crypto/x509/pkix encoding/asn1 encoding/pem github.com/bailey-run/bailey/internal/gate
-	github.com/bailey-run/bailey/internal/hostname github.com/bailey-run/bailey/internal/inspect github.com/bailey-run/bailey/internal/secret
+	github.com/bailey-run/bailey/internal/hostname github.com/bailey-run/bailey/internal/inside github.com/bailey-run/bailey/internal/inspect github.com/bailey-run/bailey/internal/secret
 	github.com/bailey-run/bailey/internal/urlpath github.com/godbus/dbus/v5 github.com/zalando/go-keyring github.com/zalando/go-keyring/secret_service
 	golang.org/x/crypto/pbkdf2 golang.org/x/crypto/scrypt golang.org/x/net/idna golang.org/x/text/secure/bidirule golang.org/x/text/transform
 	golang.org/x/text/unicode/bidi golang.org/x/text/unicode/norm hash/adler32 hash/crc32 log log/internal math/big mime mime/multipart

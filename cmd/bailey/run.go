@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -70,6 +71,9 @@ policy (see bailey policy show) and can be asked about with bailey why.`,
 
 // runCommand runs words in a box of their own.
 func (a *app) runCommand(o *runOptions, words []string) error {
+	if err := alreadyInside(); err != nil {
+		return err
+	}
 	if o.dryRun {
 		p, err := bailey.Prepare(o.config)
 		if err != nil {
@@ -142,6 +146,12 @@ func (a *app) execute(o *runOptions, words []string) (started bool, err error) {
 			s.cmd.Env = append(p.Environ(), env...)
 		}
 		return nil
+	}
+	if exe, err := os.Executable(); err == nil {
+		// One that was replaced meanwhile has no name any more: the box does without.
+		if _, err := os.Stat(exe); err == nil {
+			config.Program = exe
+		}
 	}
 	s.cmd = bailey.Command(context.Background(), config, words[0], words[1:]...)
 	s.cmd.Stdin, s.cmd.Stdout, s.cmd.Stderr = a.in, a.out, a.err
@@ -221,17 +231,26 @@ func (a *app) announceWalls(p *bailey.Plan) {
 	}
 }
 
-// denied sums up what was refused: one line, or with -v all of it.
+// maxDenials is how many refusals the end of a run shows; with -v all are listed.
+const maxDenials = 5
+
+// denied sums up what was refused: the most frequent first, each with what would
+// allow it. What the kernel alone refuses is not among it.
 func (a *app) denied(list []bailey.Denial) {
 	if len(list) == 0 || a.quiet {
 		return
 	}
+	list = sortDenials(list)
 	shown := list
-	if !a.verbose {
-		shown = list[:1]
+	if !a.verbose && !a.json {
+		shown = list[:min(len(list), maxDenials)]
 	}
 	for _, d := range shown {
-		a.say(message{Level: "info", Text: "denied: " + d.Op + " " + quote(d.Target) + " (" + d.Rule + ")", Hint: d.Hint})
+		if a.json {
+			a.err.WriteString(`{"level":"info","denied":` + strings.TrimSuffix(denialJSON(d), "\n") + "}\n")
+			continue
+		}
+		a.say(message{Level: "info", Text: denialText(d), Hint: d.Hint})
 	}
 	if n := len(list) - len(shown); n > 0 {
 		a.info("and %d more; -v lists them", n)

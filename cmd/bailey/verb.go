@@ -56,6 +56,8 @@ func verbs() []entry {
 		{"grants", grantsVerb},
 		{"secret", secretVerb},
 		{"agent", agentVerb},
+		{"request", requestVerb},
+		{"denials", denialsVerb},
 		{"doctor", doctorVerb},
 		{"prove", proveVerb},
 		{"version", versionVerb},

@@ -104,6 +104,21 @@ type Report struct {
 	Network string `json:"network,omitempty"`
 }
 
+// Show is a file or directory of the host that a running box gets to see, at its
+// own place and read-only.
+type Show struct {
+	Path string   // without symbolic links, on the host and inside
+	File *os.File // what was found there when a person was asked: nothing else is shown
+	Dir  bool
+
+	// Masks are paths below Path that stay hidden, with the type bits of what is
+	// there: S_IFDIR or S_IFREG.
+	Masks []plan.Node
+}
+
+// ErrChanged says that a path leads to something else than what a person was shown.
+var ErrChanged = errors.New("it is not what was asked about any more")
+
 // ErrClosed is returned for a command started in a box that was closed.
 var ErrClosed = errors.New("box is closed")
 

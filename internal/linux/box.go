@@ -37,6 +37,9 @@ type Box struct {
 	diag      int      // asks about sockets inside; 0 for none
 	lastOwner int      // who made the last connection
 
+	requests int        // listens for programs inside, until Requests hands it out; 0 for none
+	shown    []pathRule // what Show has shown, for the Landlock domains of later commands; without descriptors
+
 	net sockets // those made inside for the gate, until Sockets hands them out
 
 	// Tier landlock only.
@@ -250,6 +253,9 @@ func (b *Box) launch(l *launch, flags uintptr) (*Process, error) {
 			b.diag, b.net = b.net[last], b.net[:last]
 		}
 	}
+	if r.requests > 0 {
+		b.requests, r.requests = r.requests, 0
+	}
 	if l.cmd == nil {
 		// The box stands; what built it has ended, and only waits to be reaped.
 		if proc != nil {
@@ -318,6 +324,9 @@ func (b *Box) Close() error {
 	}
 	b.dial.close()
 	b.closeDiag()
+	if f := b.Requests(); f != nil {
+		f.Close()
+	}
 	b.net.close()
 	if b.pid1 > 0 {
 		unix.Kill(b.pid1, unix.SIGKILL)
@@ -457,6 +466,7 @@ type result struct {
 	err      error
 	terminal *os.File
 	listener int // 0 for none: the supervisor's own stdin is never one
+	requests int // the same
 	net      sockets
 }
 
@@ -465,6 +475,10 @@ func (r *result) drop() {
 	if r.listener > 0 {
 		unix.Close(r.listener)
 		r.listener = 0
+	}
+	if r.requests > 0 {
+		unix.Close(r.requests)
+		r.requests = 0
 	}
 	if r.terminal != nil {
 		r.terminal.Close()
@@ -541,6 +555,9 @@ func (l *launch) note(r *result, n int, m *message, fd int) (kept bool) {
 			return true
 		case m.value == fileListener && r.listener == 0:
 			r.listener = fd
+			return true
+		case m.value == fileRequests && r.requests == 0:
+			r.requests = fd
 			return true
 		case m.value >= fileSocket && m.value < fileSocket+maxSockets:
 			r.net.put(int(m.value-fileSocket), fd)

@@ -3,6 +3,8 @@
 package linux
 
 import (
+	"unsafe"
+
 	"golang.org/x/sys/unix"
 
 	"github.com/bailey-run/bailey/internal/name"
@@ -99,7 +101,20 @@ func (w *worker) unlink(dirfd, addr, flags uint64) (int, unix.Errno) {
 		}
 		return 0, w.deny(op, t.path(), v)
 	}
+	// unlink on a directory is the kernel's to refuse, with its own errno.
+	if w.mounted(t) && (op == name.Rmdir || !w.isDir(t)) {
+		return 0, unix.EBUSY
+	}
 	return 0, call(unix.SYS_UNLINKAT, uintptr(t.dir), ptr(t.name()), uintptr(uint32(flags)), 0, 0)
+}
+
+// mounted says whether something is mounted on what t names. The kernel keeps
+// mount points from being moved and removed in the mount namespace of the caller
+// alone, and the worker's is another than the box's: there the mount would go
+// along, or away.
+func (w *worker) mounted(t *target) bool {
+	_, _, e := unix.RawSyscall6(unix.SYS_STATX, uintptr(t.dir), ptr(t.bare()), unix.AT_SYMLINK_NOFOLLOW|unix.AT_NO_AUTOMOUNT|unix.AT_STATX_DONT_SYNC, unix.STATX_TYPE, uintptr(unsafe.Pointer(&w.statx)), 0)
+	return e == 0 && w.statx.Attributes&unix.STATX_ATTR_MOUNT_ROOT != 0
 }
 
 func (w *worker) rename(oldfd, oldp, newfd, newp, flags64 uint64) (int, unix.Errno) {
@@ -136,6 +151,9 @@ func (w *worker) rename(oldfd, oldp, newfd, newp, flags64 uint64) (int, unix.Err
 	if !from.dots && !to.dots && !w.names.SamePlace(from.path(), to.path()) && (w.isDir(from) || flags&unix.RENAME_EXCHANGE != 0 && w.isDir(to)) {
 		// As between file systems: programs then copy, and each name is asked about.
 		return 0, unix.EXDEV
+	}
+	if w.mounted(from) || w.mounted(to) {
+		return 0, unix.EBUSY
 	}
 	return 0, call(unix.SYS_RENAMEAT2, uintptr(from.dir), ptr(from.name()), uintptr(to.dir), ptr(to.name()), uintptr(flags))
 }

@@ -110,6 +110,7 @@ const (
 	fileTerminal = 1 + iota
 	fileListener
 	fileRuleset
+	fileRequests
 	fileSocket // and what follows: the network's sockets, by their index
 )
 

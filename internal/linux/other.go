@@ -81,6 +81,18 @@ func (*Box) Owner(client, dst netip.AddrPort) (pid int, exe string) { return 0, 
 // OriginalDst returns an error: this is not Linux.
 func OriginalDst(net.Conn) (netip.AddrPort, error) { return netip.AddrPort{}, unsupported() }
 
+// Requests hands out nothing.
+func (*Box) Requests() *os.File { return nil }
+
+// Show returns an error: there is no box.
+func (*Box) Show(Show) error { return unsupported() }
+
+// Find returns an error: this is not Linux.
+func Find(string) (*os.File, string, error) { return nil, "", unsupported() }
+
+// PeerPID knows nobody.
+func PeerPID(*net.UnixConn) (int, string) { return 0, "" }
+
 // Report says nothing.
 func (*Box) Report() Report { return Report{} }
 

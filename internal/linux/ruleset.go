@@ -28,6 +28,13 @@ func (l *launch) openRules() []pathRule {
 		fd := p.call("open "+r.Path, unix.SYS_OPENAT, atCwd, p.str(r.Path), num(unix.O_PATH|unix.O_CLOEXEC), num(0))
 		rules = append(rules, pathRule{fd, r, l.isDir(r.Path)})
 	}
+	l.b.mu.Lock()
+	shown := l.b.shown
+	l.b.mu.Unlock()
+	for _, s := range shown {
+		fd := p.call("open "+s.rule.Path, unix.SYS_OPENAT, atCwd, p.str(s.rule.Path), num(unix.O_PATH|unix.O_CLOEXEC), num(0))
+		rules = append(rules, pathRule{fd, s.rule, s.dir})
+	}
 	return rules
 }
 

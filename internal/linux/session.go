@@ -132,3 +132,22 @@ func outside(pid int) bool {
 	ours, err := os.Readlink("/proc/self/ns/user")
 	return err == nil && ours == theirs
 }
+
+// PeerPID is the process at the other end of a connection, as this process sees
+// it, and the program that it runs; 0 and "" when that is not known. For messages:
+// a socket may be passed on.
+func PeerPID(c *net.UnixConn) (pid int, exe string) {
+	raw, err := c.SyscallConn()
+	if err != nil {
+		return 0, ""
+	}
+	raw.Control(func(fd uintptr) {
+		if cred, err := unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED); err == nil && cred.Pid > 0 {
+			pid = int(cred.Pid)
+		}
+	})
+	if pid > 0 {
+		exe, _ = os.Readlink("/proc/" + strconv.Itoa(pid) + "/exe")
+	}
+	return pid, exe
+}

@@ -299,6 +299,26 @@ func escapeOverlay(p string) string {
 	return strings.NewReplacer(`\`, `\\`, `:`, `\:`, `,`, `\,`).Replace(p)
 }
 
+// waiting is how many programs of a box may wait to be accepted at once.
+const waiting = 16
+
+// socket makes a socket that listens, and hands it out.
+func (t *tree) socket(n *plan.Node) {
+	p := t.p
+	t.mkdirs(path.Dir(n.Path), 0o755)
+	t.made[n.Path] = true
+	sa := hold(p, unix.RawSockaddrUnix{Family: unix.AF_UNIX})
+	for i := range min(len(rel(n.Path)), len(sa.Path)-1) {
+		sa.Path[i] = int8(rel(n.Path)[i])
+	}
+	name := "listen at " + n.Path
+	fd := p.call(name, unix.SYS_SOCKET, num(unix.AF_UNIX), num(unix.SOCK_STREAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK), num(0))
+	p.do(name, unix.SYS_BIND, fd.operand(), mem(unsafe.Pointer(sa)), num(unix.SizeofSockaddrUnix))
+	p.do(name, unix.SYS_LISTEN, fd.operand(), num(waiting))
+	p.sendFile(name, fd, fileRequests)
+	p.do("close the listener", unix.SYS_CLOSE, fd.operand())
+}
+
 // node appends the steps for one node; src is the detached copy that it binds.
 func (t *tree) node(n *plan.Node, src reg) error {
 	p := t.p
@@ -353,6 +373,8 @@ func (t *tree) node(n *plan.Node, src reg) error {
 		t.target(n.Path, true)
 		t.attach(t.fs("overlay", attrBase, "source", "bailey", "lowerdir", escapeOverlay(n.Source), "upperdir", upper, "workdir", work, "userxattr", ""), n.Path)
 		t.covered(n.Path, true)
+	case plan.Socket:
+		t.socket(n)
 	case plan.Mask:
 		t.mask(n)
 	default:

@@ -68,6 +68,7 @@ const (
 	Proc    NodeKind = "proc"    // a procfs that shows only the box
 	Devpts  NodeKind = "devpts"  // a new devpts instance
 	Overlay NodeKind = "overlay" // Source as read-only lower layer, Upper and Work (host directories) on top
+	Socket  NodeKind = "socket"  // a unix socket at which the supervisor listens
 	Mask    NodeKind = "mask"    // nothing readable: an empty file or directory over what is there
 )
 

@@ -1,0 +1,373 @@
+package bailey
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io/fs"
+	"net"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/bailey-run/bailey/internal/approval"
+	"github.com/bailey-run/bailey/internal/inside"
+	"github.com/bailey-run/bailey/internal/layers"
+	"github.com/bailey-run/bailey/internal/linux"
+	"github.com/bailey-run/bailey/internal/plan"
+	"github.com/bailey-run/bailey/internal/policy"
+)
+
+const (
+	// maxTalking is how many connections from inside are served at once; others wait
+	// in the socket's queue, which is short. Each waits for a person.
+	maxTalking = 8
+	// maxAsked and askedTime bound how often a box may ask: a person who is asked
+	// without an end says yes to the wrong thing.
+	maxAsked  = 30
+	askedTime = time.Minute
+	// talkTime bounds how long a program may take to say what it wants, and to take
+	// the answer.
+	talkTime = 5 * time.Second
+	// answerTime is how long a question waits for a person.
+	answerTime = 2 * time.Minute
+	// maxGrants is how many things are granted to one box.
+	maxGrants = 1000
+)
+
+// requests serves what programs inside ask for.
+type requests struct {
+	box      *Box
+	inner    *linux.Box
+	listener net.Listener
+	ctx      context.Context
+	stop     context.CancelFunc
+	slots    chan struct{}
+	wait     sync.WaitGroup
+
+	mu     sync.Mutex // guards what follows
+	asked  []time.Time
+	grants []inside.Grant
+	show   sync.Mutex // one at a time
+}
+
+// serveRequests begins to listen; nil where the box has no socket.
+func (b *Box) serveRequests(lb *linux.Box) *requests {
+	f := lb.Requests()
+	if f == nil {
+		return nil
+	}
+	defer f.Close()
+	l, err := net.FileListener(f)
+	if err != nil {
+		return nil // nobody can ask: the box can do without
+	}
+	r := &requests{box: b, inner: lb, listener: l, slots: make(chan struct{}, maxTalking)}
+	r.ctx, r.stop = context.WithCancel(context.Background())
+	r.wait.Add(1)
+	go r.serve()
+	return r
+}
+
+func (r *requests) close() {
+	if r == nil {
+		return
+	}
+	r.stop()
+	r.listener.Close()
+	r.wait.Wait()
+}
+
+func (r *requests) serve() {
+	defer r.wait.Done()
+	for {
+		select {
+		case r.slots <- struct{}{}:
+		case <-r.ctx.Done():
+			return
+		}
+		c, err := r.listener.Accept()
+		if err != nil {
+			if r.ctx.Err() != nil || errors.Is(err, net.ErrClosed) {
+				return
+			}
+			<-r.slots
+			time.Sleep(10 * time.Millisecond) // out of descriptors, perhaps: not a busy loop
+			continue
+		}
+		r.wait.Add(1)
+		go func() {
+			defer r.wait.Done()
+			defer func() { <-r.slots }()
+			defer c.Close()
+			if u, ok := c.(*net.UnixConn); ok {
+				r.talk(u)
+			}
+		}()
+	}
+}
+
+// talk answers one request.
+func (r *requests) talk(c *net.UnixConn) {
+	c.SetReadDeadline(time.Now().Add(talkTime))
+	var a inside.Answer
+	if q, err := inside.Read(c); err != nil {
+		a.Error = err.Error()
+	} else {
+		ctx, cancel := context.WithTimeout(r.ctx, answerTime)
+		defer cancel()
+		c.SetReadDeadline(time.Time{})
+		defer context.AfterFunc(ctx, func() { c.SetReadDeadline(time.Now()) })()
+		go func() {
+			// A program that has gone away asks nothing any more; one that goes on
+			// talking had its turn.
+			var one [1]byte
+			c.Read(one[:])
+			cancel()
+		}()
+		a = r.answer(ctx, q, c)
+	}
+	c.SetWriteDeadline(time.Now().Add(talkTime))
+	json.NewEncoder(c).Encode(a)
+}
+
+func (r *requests) answer(ctx context.Context, q inside.Request, c *net.UnixConn) inside.Answer {
+	switch q.Op {
+	case "denials":
+		return inside.Answer{Denials: r.box.Denials()}
+	case "grants":
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		return inside.Answer{Grants: slices.Clone(r.grants)}
+	}
+	if !r.mayAsk() {
+		return inside.Answer{Reason: "this box has asked " + strconv.Itoa(maxAsked) + " times within a minute", Hint: "go on without, and ask again later for what matters"}
+	}
+	pid, exe := linux.PeerPID(c)
+	question := approval.Question{Kind: approval.Kind(q.Kind), Subject: q.Subject, Why: q.Why, Rule: "asked for from inside", PID: pid, Exe: text(exe)}
+	switch question.Kind {
+	case approval.Read, approval.Write:
+		return r.path(ctx, question)
+	case approval.Network:
+		return r.host(ctx, question)
+	case approval.Exception:
+		return inside.Answer{Reason: "a program inside cannot start one outside", Hint: "a person can: bailey run --exception " + q.Subject}
+	}
+	command, _ := json.Marshal(map[string]string{"command": q.Subject})
+	switch r.box.plan.Policy().Check("Bash", command).Verdict {
+	case Deny:
+		return inside.Answer{Reason: "the rules refuse it", Hint: "bailey check says which part and which rule"}
+	case Allow:
+		return inside.Answer{Granted: true, Holds: inside.Now, Reason: "the rules allow it"}
+	}
+	return r.said(question, r.box.ask(ctx, question), inside.Now)
+}
+
+// mayAsk counts.
+func (r *requests) mayAsk() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	now := time.Now()
+	r.asked = slices.DeleteFunc(r.asked, func(t time.Time) bool { return now.Sub(t) > askedTime })
+	if len(r.asked) >= maxAsked || len(r.grants) >= maxGrants {
+		return false
+	}
+	r.asked = append(r.asked, now)
+	return true
+}
+
+// said turns what a person said into the answer, and notes a grant.
+func (r *requests) said(q approval.Question, a approval.Answer, holds string) inside.Answer {
+	out := inside.Answer{Granted: a.Allow, Scope: string(a.Scope), By: a.By, Reason: a.Rule}
+	if !a.Allow {
+		out.Hint = "go on without it"
+		if a.By == "nobody" {
+			out.Hint = "nobody can be asked here; a person can name it in the policy before the run"
+		}
+		return out
+	}
+	out.Holds = holds
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	g := inside.Grant{Kind: string(q.Kind), Subject: q.Subject, Scope: out.Scope, Holds: holds}
+	if !slices.Contains(r.grants, g) {
+		r.grants = append(r.grants, g)
+	}
+	return out
+}
+
+// granted says whether p was shown to the box already.
+func (r *requests) granted(p string) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.ContainsFunc(r.grants, func(g inside.Grant) bool {
+		return g.Kind == string(approval.Read) && g.Holds == inside.Now && (p == g.Subject || strings.HasPrefix(p, g.Subject+"/"))
+	})
+}
+
+const notGranted = "the policy keeps it, or what it leads to, from being granted"
+
+// path answers for a path. What a person is shown is what the path leads to on the
+// host, without links; the file found there is held open, and only that file is
+// shown to the box.
+func (r *requests) path(ctx context.Context, q approval.Question) inside.Answer {
+	b, write := r.box, q.Kind == approval.Write
+	facts, pol := b.plan.facts, b.plan.policy
+	if !path.IsAbs(q.Subject) {
+		return inside.Answer{Error: "a path is absolute"}
+	}
+	q.Subject = path.Clean(q.Subject)
+	if e := b.plan.Explain(q.Subject); e.Read && !write || e.Write {
+		return inside.Answer{Granted: true, Holds: inside.Now, Reason: "it was open to this box already"}
+	}
+	refused := inside.Answer{Reason: notGranted, Hint: "go on without it"}
+	if why := plan.RefuseGrant(pol, facts, q.Subject, write); why != "" {
+		refused.Reason += ": " + why
+		return refused
+	}
+	if !write && r.granted(q.Subject) {
+		return inside.Answer{Granted: true, Holds: inside.Now, Reason: "it was granted already"}
+	}
+	// Whether something is there is not for the box to know before a person said yes.
+	f, real, err := linux.Find(q.Subject)
+	if err == nil {
+		defer f.Close()
+		q.Subject = real
+		if plan.RefuseGrant(pol, facts, real, write) != "" || !path.IsAbs(real) {
+			return refused
+		}
+	}
+	cfg := b.plan.config
+	if write {
+		cfg.Write = append(slices.Clip(cfg.Write), q.Subject)
+	} else {
+		cfg.Read = append(slices.Clip(cfg.Read), q.Subject)
+	}
+	if b.loosens(cfg) != nil {
+		return refused
+	}
+	holds, why := inside.Now, ""
+	if write {
+		holds, why = inside.NextRun, "a running box gets no new writable path"
+		q.Scopes = []approval.Scope{approval.Project, approval.Always}
+	} else if why = plan.GrantLater(b.box, q.Subject); why != "" {
+		holds = inside.NextRun
+	}
+	a := b.ask(ctx, q)
+	if !a.Allow {
+		return r.said(q, a, "")
+	}
+	failed := func(reason string) inside.Answer {
+		return inside.Answer{Scope: string(a.Scope), By: a.By, Reason: reason}
+	}
+	if err != nil {
+		if errors.Is(err, fs.ErrNotExist) {
+			return failed("it was granted, but there is nothing at that path")
+		}
+		return failed("it was granted, but cannot be opened")
+	}
+	info, err := f.Stat()
+	if err != nil || !info.IsDir() && !info.Mode().IsRegular() {
+		return failed("it was granted, but it is neither a file nor a directory")
+	}
+	if holds == inside.NextRun {
+		if a.Scope != approval.Project && a.Scope != approval.Always {
+			return failed("it was granted for this session alone, and " + why + ": it would hold for the project from the next run on")
+		}
+		out := r.said(q, a, holds)
+		out.Reason = why
+		return out
+	}
+	s := linux.Show{Path: q.Subject, File: f, Dir: info.IsDir()}
+	if s.Dir {
+		s.Masks = plan.GrantMasks(pol, facts, q.Subject, look)
+	}
+	r.show.Lock()
+	err = r.inner.Show(s)
+	r.show.Unlock()
+	switch {
+	case errors.Is(err, linux.ErrChanged):
+		return failed(err.Error())
+	case err != nil:
+		return failed("it was granted, but could not be shown: " + err.Error())
+	}
+	return r.said(q, a, holds)
+}
+
+// look says what a path of the host leads to.
+func look(p string) plan.Path {
+	f, real, err := linux.Find(p)
+	if err != nil {
+		return plan.Path{}
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return plan.Path{}
+	}
+	return plan.Path{Exists: true, Real: real, IsDir: info.IsDir(), Regular: info.Mode().IsRegular()}
+}
+
+// host answers for HOST:PORT. A yes is one more rule of the running gate.
+func (r *requests) host(ctx context.Context, q approval.Question) inside.Answer {
+	b := r.box
+	rule, problem, hint := policy.ParseNetRule(q.Subject)
+	if problem != "" || strings.ContainsAny(q.Subject, "* #") || len(rule.Ports) != 1 || rule.Ports[0].First != rule.Ports[0].Last {
+		if problem == "" {
+			problem = "it is not one host and one port"
+		}
+		return inside.Answer{Error: problem, Hint: hint}
+	}
+	if b.network == nil {
+		return inside.Answer{Reason: "this box was opened without a network, and gets none while it runs", Hint: "a person can: bailey run --allow-net " + q.Subject}
+	}
+	if b.network.proxy != nil {
+		return inside.Answer{Reason: "in tier landlock hosts are not added to a running box", Hint: "a person can: bailey run --allow-net " + q.Subject}
+	}
+	cfg := b.plan.config
+	cfg.AllowNet = append(slices.Clip(cfg.AllowNet), q.Subject)
+	if b.loosens(cfg) != nil {
+		return inside.Answer{Reason: notGranted, Hint: "go on without it"}
+	}
+	a := b.ask(ctx, q)
+	if !a.Allow {
+		return r.said(q, a, "")
+	}
+	if err := b.allowHost(q.Subject); err != nil {
+		return inside.Answer{Scope: string(a.Scope), By: a.By, Reason: "it was granted, but could not be added: " + err.Error()}
+	}
+	return r.said(q, a, inside.Now)
+}
+
+// loosens says why the layers of the policy would not have cfg: the machine's owner
+// may have locked what it adds.
+func (b *Box) loosens(cfg Config) error {
+	facts, err := layers.Look(cfg.Dir, cfg.Home)
+	if err != nil {
+		return err
+	}
+	_, err = layers.Load(facts, cfg.overrides())
+	return err
+}
+
+// allowHost adds a rule to the running gate, as a new generation.
+func (b *Box) allowHost(rule string) error {
+	b.network.reloading.Lock()
+	defer b.network.reloading.Unlock()
+	next, err := b.network.plan.Load().With(rule, policy.Source{Layer: policy.LayerFlag, File: "granted"})
+	if err != nil {
+		return err
+	}
+	if err := b.network.gate.Swap(next); err != nil {
+		return err
+	}
+	b.network.plan.Store(next)
+	b.network.granted = append(b.network.granted, rule)
+	if lb, ok := b.backend.(linuxBox); ok {
+		return b.network.again(lb.Box, next)
+	}
+	return nil
+}

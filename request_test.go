@@ -1,0 +1,253 @@
+//go:build linux
+
+package bailey
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/bailey-run/bailey/internal/approval"
+	"github.com/bailey-run/bailey/internal/inside"
+)
+
+// scripted answers by subject; what it does not know it refuses.
+type scripted struct {
+	mu    sync.Mutex
+	yes   map[string]Scope
+	asked []Question
+	first func(Question) // called before the answer
+}
+
+func (s *scripted) Ask(_ context.Context, q Question) Answer {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.asked = append(s.asked, q)
+	if s.first != nil {
+		s.first(q)
+	}
+	scope, ok := s.yes[q.Subject]
+	return Answer{Allow: ok, Scope: scope, By: "test", Rule: "asked"}
+}
+
+// asking is a shell in a box that does what it is told, line by line.
+type asking struct {
+	t   *testing.T
+	box *Box
+	in  io.WriteCloser
+	out *bufio.Reader
+}
+
+func openAsking(t *testing.T, cfg Config) *asking {
+	t.Helper()
+	box, err := Open(context.Background(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := &asking{t: t, box: box}
+	cmd := box.Command(context.Background(), "/bin/sh")
+	if a.in, err = cmd.StdinPipe(); err != nil {
+		t.Fatal(err)
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd.Stderr = cmd.Stdout
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	a.out = bufio.NewReader(out)
+	t.Cleanup(func() {
+		a.in.Close()
+		cmd.Wait()
+		box.Close()
+	})
+	return a
+}
+
+func (a *asking) do(line string) string {
+	a.t.Helper()
+	if _, err := io.WriteString(a.in, "{ "+line+"; } 2>&1\necho ::end::\n"); err != nil {
+		a.t.Fatal(err)
+	}
+	var b strings.Builder
+	for {
+		l, err := a.out.ReadString('\n')
+		if err != nil {
+			a.t.Fatalf("after %q: %v", b.String()+l, err)
+		}
+		if l == "::end::\n" {
+			return b.String()
+		}
+		b.WriteString(l)
+	}
+}
+
+// ask sends one line to the socket, with a program that every box here has.
+func (a *asking) ask(q inside.Request) inside.Answer {
+	a.t.Helper()
+	line, _ := json.Marshal(q)
+	out := a.send(string(line))
+	var x inside.Answer
+	if err := json.Unmarshal([]byte(out), &x); err != nil {
+		a.t.Fatalf("%v: %s", err, out)
+	}
+	return x
+}
+
+func (a *asking) send(line string) string {
+	a.t.Helper()
+	const client = `exec 2>&1; perl -MIO::Socket::UNIX -e '$s = IO::Socket::UNIX->new(Peer => $ENV{BAILEY_SOCKET}) or die "connect: $!"; print $s $ARGV[0], "\n"; print while <$s>' -- `
+	return a.do("( " + client + "'" + strings.ReplaceAll(line, "'", `'\''`) + "' )")
+}
+
+// askingPlace is a project and a directory of the host that no box shows.
+func askingPlace(t *testing.T) (project, outer string) {
+	t.Helper()
+	for _, d := range []*string{&project, &outer} {
+		var err error
+		if *d, err = filepath.EvalSymlinks(t.TempDir()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, content := range map[string]string{"data/a": "content\n", "data/b.key": "secret\n", "data/sub/c": "secret\n", "one": "one file\n"} {
+		p := filepath.Join(outer, name)
+		if err := os.MkdirAll(filepath.Dir(p), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(p, []byte(content), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return project, outer
+}
+
+func TestRequestRead(t *testing.T) {
+	dir, outer := askingPlace(t)
+	data, one := filepath.Join(outer, "data"), filepath.Join(outer, "one")
+	who := &scripted{yes: map[string]Scope{data: approval.Session}}
+	a := openAsking(t, Config{Dir: dir, Ask: who, Deny: []string{"*.key", filepath.Join(data, "sub")}})
+	if out := a.do("cat " + data + "/a"); !strings.Contains(out, "No such file") {
+		t.Fatalf("there before: %s", out)
+	}
+	x := a.ask(inside.Request{Op: "request", Kind: "read", Subject: data, Why: "to test"})
+	if !x.Granted || x.Holds != inside.Now {
+		t.Fatalf("%+v", x)
+	}
+	if q := who.asked[0]; q.Subject != data || q.Why != "to test" || q.PID == 0 || !strings.Contains(q.Exe, "perl") {
+		t.Errorf("asked %+v", q)
+	}
+	if out := a.do("cat " + data + "/a"); out != "content\n" {
+		t.Errorf("not shown: %s", out)
+	}
+	if out := a.do("cat " + data + "/b.key " + data + "/sub/c; echo x > " + data + "/a"); strings.Contains(out, "secret") || strings.Count(out, "ermission denied")+strings.Count(out, "ead-only") < 3 {
+		t.Errorf("denied below what is granted: %s", out)
+	}
+	// The name does not change, which patterns go by.
+	if out := a.do("mv " + data + " " + outer + "/x && echo DONE; rm -rf " + data + "; cat " + data + "/a"); strings.Contains(out, "DONE") || !strings.HasSuffix(out, "content\n") {
+		t.Errorf("moved or taken away: %s", out)
+	}
+	// Refused: nothing changes. And what a rule denies is not even asked about.
+	if x := a.ask(inside.Request{Op: "request", Kind: "read", Subject: one}); x.Granted {
+		t.Errorf("%+v", x)
+	}
+	n := len(who.asked)
+	for _, p := range []string{filepath.Join(data, "b.key"), filepath.Join(data, "sub/c"), "/proc/1/environ", "/etc", "/"} {
+		if x := a.ask(inside.Request{Op: "request", Kind: "read", Subject: p}); x.Granted && p != "/etc" && p != "/" && !strings.HasPrefix(p, "/proc") {
+			t.Errorf("%s: %+v", p, x)
+		}
+	}
+	if len(who.asked) != n {
+		t.Errorf("a person was asked about what cannot be granted: %+v", who.asked[n:])
+	}
+	if out := a.do("cat " + one); !strings.Contains(out, "No such file") {
+		t.Errorf("refused and shown: %s", out)
+	}
+	// A write holds from the next run on, for a project alone.
+	if x := a.ask(inside.Request{Op: "request", Kind: "write", Subject: data}); x.Granted {
+		t.Errorf("%+v", x)
+	}
+	// Another box has none of it.
+	other := openAsking(t, Config{Dir: dir, Ask: who})
+	if out := other.do("cat " + data + "/a"); !strings.Contains(out, "No such file") {
+		t.Errorf("another box: %s", out)
+	}
+}
+
+// TestRequestSwap puts a link to something else in the place of a file while a
+// person reads the question.
+func TestRequestSwap(t *testing.T) {
+	dir, outer := askingPlace(t)
+	one, secret := filepath.Join(outer, "one"), filepath.Join(outer, "data/b.key")
+	who := &scripted{yes: map[string]Scope{one: approval.Session}}
+	who.first = func(Question) {
+		os.Remove(one)
+		os.Symlink(secret, one)
+	}
+	a := openAsking(t, Config{Dir: dir, Ask: who})
+	if x := a.ask(inside.Request{Op: "request", Kind: "read", Subject: one}); x.Granted {
+		t.Errorf("%+v", x)
+	}
+	if out := a.do("cat " + one + " " + secret); strings.Contains(out, "secret\n") {
+		t.Errorf("shown: %s", out)
+	}
+}
+
+// TestRequestNobody: without anybody to ask the answer is no, and it says nothing
+// about what is there.
+func TestRequestNobody(t *testing.T) {
+	dir, outer := askingPlace(t)
+	a := openAsking(t, Config{Dir: dir})
+	x := a.ask(inside.Request{Op: "request", Kind: "read", Subject: filepath.Join(outer, "one")})
+	y := a.ask(inside.Request{Op: "request", Kind: "read", Subject: filepath.Join(outer, "none")})
+	if x.Granted || x.By != "nobody" || x.Reason != y.Reason || x.Hint != y.Hint || y.By != x.By {
+		t.Errorf("%+v and %+v", x, y)
+	}
+}
+
+// TestRequestFlood asks without an end, and sends what is no request.
+func TestRequestFlood(t *testing.T) {
+	dir, outer := askingPlace(t)
+	who := &scripted{}
+	a := openAsking(t, Config{Dir: dir, Ask: who})
+	for _, bad := range []string{"", "{}", "[]", "x", `{"op":"reload"}`, `{"op":"request","kind":"read","subject":"a"}`, strings.Repeat("x", 20000)} {
+		if out := a.send(bad); !strings.Contains(out, `"error"`) && !strings.Contains(out, "ipe") && !strings.Contains(out, "reset") {
+			t.Errorf("%.40q: %s", bad, out)
+		}
+	}
+	a.do(`perl -MIO::Socket::UNIX -e 'for (1..100) { $s = IO::Socket::UNIX->new(Peer => $ENV{BAILEY_SOCKET}) or next; print $s "{\"op\":\"request\",\"kind\":\"read\",\"subject\":\"` + outer + `/$_\"}\n"; $s->flush; <$s> }'`)
+	if n := len(who.asked); n == 0 || n > maxAsked {
+		t.Errorf("%d questions reached a person", n)
+	}
+	// It still answers.
+	if x := a.ask(inside.Request{Op: "denials"}); x.Error != "" {
+		t.Errorf("%+v", x)
+	}
+}
+
+// TestInside reads what the box says of itself, and tries to change it.
+func TestInside(t *testing.T) {
+	dir, _ := askingPlace(t)
+	a := openAsking(t, Config{Dir: dir, Program: "/bin/true"})
+	out := a.do("cat $BAILEY_README; cat /run/bailey/box.json; echo $BAILEY $BAILEY_SESSION $BAILEY_TIER $BAILEY_MODE $BAILEY_APPROVAL; command -v bailey; bailey && echo ran")
+	for _, want := range []string{a.box.Session(), "workspace-write", "bailey request --read", `"socket": "/run/bailey/socket"`, "none but this box's own loopback", "/run/bailey/bin/bailey\nran", "full workspace-write on-request"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("no %q in: %s", want, out)
+		}
+	}
+	for _, try := range []string{"echo x > /run/bailey/README", "rm /run/bailey/socket", "mv /run/bailey /run/x", "mkdir /run/bailey/x", "cp /bin/sh /run/bailey/bin/bailey", "ln -sf /bin/sh /run/bailey/bin/bailey", "rmdir /run/bailey", "chmod 777 /run/bailey"} {
+		if out := a.do(try + " && echo DONE"); strings.Contains(out, "DONE") {
+			t.Errorf("%s: %s", try, out)
+		}
+	}
+	if out := a.do("bailey && echo ran"); out != "ran\n" {
+		t.Errorf("after the attempts: %s", out)
+	}
+}
