@@ -53,6 +53,7 @@ func verbs() []entry {
 		{"trust", trustVerb},
 		{"secret", secretVerb},
 		{"agent", agentVerb},
+		{"mcp", mcpVerb},
 		{"doctor", doctorVerb},
 		{"prove", proveVerb},
 		{"version", versionVerb},
