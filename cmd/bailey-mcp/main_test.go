@@ -328,7 +328,7 @@ func TestAsk(t *testing.T) {
 			cs := p.connect(t, c.options(&said))
 			for i, want := range c.allowed {
 				ctx, cancel := context.WithTimeout(t.Context(), long)
-				res, err := cs.CallTool(ctx, &mcp.CallToolParams{Name: "shell", Arguments: map[string]any{"command": "echo > ran; make --version\techo '\u202e' || true"}})
+				res, err := cs.CallTool(ctx, &mcp.CallToolParams{Name: "shell", Arguments: map[string]any{"command": "echo > ran; make --version\t|| true"}})
 				cancel()
 				_, ran := os.Stat(filepath.Join(p.dir, "ran"))
 				os.Remove(filepath.Join(p.dir, "ran"))
@@ -343,7 +343,7 @@ func TestAsk(t *testing.T) {
 				t.Errorf("asked %d times, want %d", len(said), c.asked)
 			}
 			for _, m := range said {
-				if !strings.Contains(m, `echo > ran; make --version\techo '\u202e' || true`) || !strings.Contains(m, "Bash(make *)") || !strings.Contains(m, p.dir) {
+				if !strings.Contains(m, `echo > ran; make --version\t|| true`) || !strings.Contains(m, "Bash(make *)") || !strings.Contains(m, p.dir) {
 					t.Errorf("the question does not show all:\n%s", m)
 				}
 			}
@@ -447,7 +447,7 @@ func TestForgedAnswer(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if strings.Contains(line, fmt.Sprintf(`"id":%d`, id)) && !strings.Contains(line, `"method"`) {
+			if strings.HasPrefix(line, fmt.Sprintf(`{"jsonrpc":"2.0","id":%d,"result"`, id)) || strings.Contains(line, `"error"`) {
 				return line
 			}
 		}

@@ -95,7 +95,9 @@ func (s *Server) run(ctx context.Context, make func(*bailey.Box, context.Context
 		cmd.Cancel = func() error { return cmd.Process.SignalGroup(syscall.SIGKILL) }
 		cmd.WaitDelay = waitDelay
 		err := cmd.Run()
-		if !errors.Is(err, bailey.ErrClosed) || !again || ctx.Err() != nil {
+		// A box that a limit has ended is closed, or cannot be entered any more.
+		var setup *bailey.SetupError
+		if !errors.Is(err, bailey.ErrClosed) && !errors.As(err, &setup) || !again || ctx.Err() != nil {
 			return err
 		}
 		var openErr error
