@@ -83,10 +83,38 @@ func (m *importer) claudeRule(at int, setting, list, text string) {
 // bash imports a rule for commands; the wider ones are its first word, and all.
 func (m *importer) bash(at int, setting, list, rule, spec, reason string) {
 	wider := []string{"Bash"}
-	if first, _, _ := strings.Cut(strings.TrimSpace(spec), " "); first != "" {
+	if first, _, _ := strings.Cut(strings.TrimSpace(spec), " "); first != "" && first == single(first) {
 		wider = []string{"Bash(" + first + " *)", "Bash"}
 	}
+	if syntax(rule) {
+		// The words would be read as names of programs, and the rule would never match.
+		const problem = "it holds shell syntax, and a rule is about one command"
+		if list == "allow" {
+			m.drop(at, setting, problem)
+			return
+		}
+		m.rule(at, setting, list, wider[0], reason, problem+"; a wider rule stands in its place", wider...)
+		return
+	}
 	m.rule(at, setting, list, rule, reason, "", wider...)
+}
+
+// syntax reports whether a pattern holds what a shell takes for more than a word.
+func syntax(spec string) bool {
+	quote := rune(0)
+	for i, r := range spec {
+		switch {
+		case quote != 0:
+			if r == quote {
+				quote = 0
+			}
+		case r == '\'' || r == '"':
+			quote = r
+		case strings.ContainsRune(";|&<>`\n", r), strings.HasPrefix(spec[i:], "$("):
+			return true
+		}
+	}
+	return false
 }
 
 // anchored is a pattern that starts with one slash, where the policy will lie.
