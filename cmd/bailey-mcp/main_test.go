@@ -29,6 +29,9 @@ func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && os.Args[1] == serveArg {
 		os.Exit(Main(os.Args[2:]))
 	}
+	if filepath.Base(os.Args[0]) == "bailey-mcp" {
+		os.Exit(Main(os.Args[1:]))
+	}
 	os.Exit(m.Run())
 }
 
@@ -178,7 +181,7 @@ func TestTools(t *testing.T) {
 		{"some lines", "read", args("path", "lines", "offset", 2, "limit", 2), "two\nthree\n\nline 3 is the last", false},
 		{"lines behind the end", "read", args("path", "lines", "offset", 9), "ends at line 4", false},
 		{"a directory as a file", "read", args("path", "."), "directory", true},
-		{"a file without end", "read", args("path", "/dev/zero", "limit", 1), "cut after", false},
+		{"a file without end", "read", args("path", "/dev/zero", "limit", 1), "binary", false},
 		{"bytes that are no text", "read", args("path", "binary"), "binary", false},
 		{"no path", "read", args("path", ""), "empty", true},
 		{"a NUL", "read", args("path", "a\x00b"), "NUL", true},
@@ -212,8 +215,8 @@ func TestTools(t *testing.T) {
 	if _, err := os.Lstat(filepath.Join(p.outside, "new")); err == nil {
 		t.Error("a file was made outside")
 	}
-	if _, err := cs.CallTool(t.Context(), &mcp.CallToolParams{Name: "shell", Arguments: args("command", "true", "comand", "x")}); err == nil {
-		t.Log("an unknown argument is the tool's error")
+	if text, failed := call(t, cs, "shell", args("command", "touch hacked", "comand", "x")); !failed {
+		t.Errorf("an unknown argument is passed over: %q", text)
 	}
 	// Without the wall, what the tests attempt succeeds.
 	if out, err := exec.Command("sh", "-c", "cd "+p.dir+" && cat link dir/key").Output(); err != nil || !strings.Contains(string(out), "PLANTED") {
@@ -236,6 +239,44 @@ func TestSwap(t *testing.T) {
 	}
 	if key, _ := os.ReadFile(p.key); string(key) != "PLANTED-KEY" {
 		t.Errorf("the key is now %q", key)
+	}
+}
+
+// bailey mcp becomes the server, with its flags, when it lies beside it.
+func TestVerb(t *testing.T) {
+	p := newPlace(t, "")
+	bin := t.TempDir()
+	build := exec.Command("go", "build", "-o", bin, "../bailey")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	self, err := os.ReadFile("/proc/self/exe")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(bin, "bailey-mcp"), self, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	put(t, filepath.Join(p.dir, "hidden"), "SECRET")
+	cmd := exec.Command(filepath.Join(bin, "bailey"), "mcp", "--chdir", p.dir, "--read", p.outside, "--deny", "hidden", "--setenv", "FLAG=set", "--quiet")
+	cmd.Stderr = os.Stderr
+	client := mcp.NewClient(&mcp.Implementation{Name: "test", Version: "1"}, nil)
+	cs, err := client.Connect(t.Context(), &mcp.CommandTransport{Command: cmd}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { cs.Close() })
+	text, _ := call(t, cs, "shell", map[string]any{"command": "echo $FLAG; cat " + p.key + " hidden"})
+	if !strings.HasPrefix(text, "set\nPLANTED-KEY") || strings.Contains(text, "SECRET") {
+		t.Errorf("the flags do not hold: %q", text)
+	}
+	// What the program cannot be is an error, and not a box with less.
+	for _, arg := range [][]string{{"--mode", "read-only"}, {`{"Version":"other","Config":{}}`}, {`{"Config":{"Raed":["x"]}}`}, {"{"}, {`{} {}`}} {
+		out, err := exec.Command(filepath.Join(bin, "bailey-mcp"), arg...).CombinedOutput()
+		var exit *exec.ExitError
+		if !errors.As(err, &exit) || exit.ExitCode() != 125 || !strings.Contains(string(out), "bailey: error: ") {
+			t.Errorf("%q: %v, %s", arg, err, out)
+		}
 	}
 }
 
@@ -289,7 +330,7 @@ func TestCancel(t *testing.T) {
 	}
 	// The shell and what it waited for are gone; the box lives.
 	wait(t, "the command to end", func() bool {
-		text, _ := call(t, cs, "shell", map[string]any{"command": "grep -l -a 7771 /proc/[0-9]*/cmdline | grep -v -e self -e $$"})
+		text, _ := call(t, cs, "shell", map[string]any{"command": `for p in /proc/[0-9]*; do [ "$(tr '\0' ' ' 2>/dev/null <$p/cmdline)" = "sleep 7771 " ] && echo $p; done`})
 		return !strings.Contains(text, "/proc/")
 	})
 	if _, err := os.Stat(filepath.Join(p.dir, "survived")); err == nil {
