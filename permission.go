@@ -91,6 +91,11 @@ func (p *Policy) Decide(call []byte) ToolDecision {
 	return d
 }
 
+// At is the policy for calls that start in another directory, which is absolute:
+// relative paths of a call, and patterns that start in its directory, count from
+// there. The rules stay the same.
+func (p *Policy) At(dir string) *Policy { return &Policy{p: p.p, dir: filepath.Clean(dir)} }
+
 // Rules are the rules of the policy in the order they are asked, without the
 // built-in ones.
 func (p *Policy) Rules() []ListedRule { return p.set().Rules() }

@@ -30,7 +30,7 @@ var allowed = strings.Fields(`
 	github.com/pelletier/go-toml/v2/unstable github.com/pelletier/go-toml/v2/internal/characters github.com/pelletier/go-toml/v2/internal/parserbridge
 	mvdan.cc/sh/v3/syntax mvdan.cc/sh/v3/fileutil text/tabwriter regexp regexp/syntax
 	github.com/bailey-run/bailey/internal/permission
-	github.com/bailey-run/bailey/internal/agent
+	github.com/bailey-run/bailey/internal/agent github.com/bailey-run/bailey/internal/imports
 	golang.org/x/net/bpf golang.org/x/sys/unix golang.org/x/term
 `)
 

@@ -16,7 +16,7 @@ import (
 
 func policyVerb(a *app) *verb {
 	return &verb{
-		name: "policy", args: "show|lint|schema|init|reload", short: "look at the policy, check it, begin one",
+		name: "policy", args: "show|lint|schema|init|import|reload", short: "look at the policy, check it, begin one",
 		long: `The policy is made from layers: built-in profiles, your own configuration, the
 project's bailey.toml and .bailey/local.toml, the command line, and what the
 machine's owner put into /etc/bailey. Higher layers win; any layer may deny; a
@@ -26,6 +26,7 @@ project's files only tighten until you trust them (bailey trust).`,
 			{"lint", policyLintVerb},
 			{"schema", policySchemaVerb},
 			{"init", policyInitVerb},
+			{"import", policyImportVerb},
 			{"reload", policyReloadVerb},
 		},
 	}

@@ -58,6 +58,7 @@ func verbs() []entry {
 		{"agent", agentVerb},
 		{"request", requestVerb},
 		{"denials", denialsVerb},
+		{"mcp", mcpVerb},
 		{"doctor", doctorVerb},
 		{"prove", proveVerb},
 		{"version", versionVerb},
