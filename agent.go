@@ -45,7 +45,19 @@ func (c *Config) load(facts *plan.Facts) (*policy.Policy, *agent.Use, error) {
 	if use != nil {
 		presets = use.Presets
 	}
-	pol, err := layers.Load(facts, c.overrides(), presets...)
+	over := c.overrides()
+	pol, err := layers.Load(facts, over, presets...)
+	if err != nil || unkept(pol) != "" {
+		return pol, use, err
+	}
+	kept, err := keptPaths(facts)
+	if err != nil {
+		return nil, nil, err
+	}
+	if len(kept) > 0 {
+		over.Extra = append(slices.Clip(over.Extra), kept...)
+		pol, err = layers.Load(facts, over, presets...)
+	}
 	return pol, use, err
 }
 
