@@ -58,8 +58,15 @@ func (b *Box) furnish() {
 	}
 }
 
-// aboutEnv adds the variables of furnish to an environment that was made without.
+// aboutEnv adds the variables of furnish to an environment that was made without,
+// as from [Plan.Environ]. A PATH that is the plan's becomes the box's; another one
+// is the caller's own business.
 func (b *Box) aboutEnv(env []string) []string {
+	was, is := pathOf(b.plan.plan.Env), pathOf(b.box.Env)
+	if i := slices.Index(env, "PATH="+was); i >= 0 && was != is {
+		env = slices.Clone(env)
+		env[i] = "PATH=" + is
+	}
 	for _, kv := range b.about {
 		name, _, _ := strings.Cut(kv, "=")
 		if !slices.ContainsFunc(env, func(e string) bool { return strings.HasPrefix(e, name+"=") }) {
@@ -67,6 +74,16 @@ func (b *Box) aboutEnv(env []string) []string {
 		}
 	}
 	return env
+}
+
+// pathOf is the PATH among variables.
+func pathOf(vars []plan.Var) string {
+	for i := range vars {
+		if vars[i].Name == "PATH" {
+			return vars[i].Value
+		}
+	}
+	return ""
 }
 
 func (b *Box) approvalPolicy() string {
