@@ -36,7 +36,7 @@ func (c *Config) useAgent(facts *plan.Facts) (*agent.Use, error) {
 }
 
 // load makes the policy for the agent, or for none.
-func (c *Config) load(facts *plan.Facts) (*policy.Policy, *agent.Use, error) {
+func (c *Config) load(facts *plan.Facts, kept ...Setting) (*policy.Policy, *agent.Use, error) {
 	use, err := c.useAgent(facts)
 	if err != nil {
 		return nil, nil, err
@@ -46,18 +46,8 @@ func (c *Config) load(facts *plan.Facts) (*policy.Policy, *agent.Use, error) {
 		presets = use.Presets
 	}
 	over := c.overrides()
+	over.Extra = append(slices.Clip(over.Extra), kept...)
 	pol, err := layers.Load(facts, over, presets...)
-	if err != nil || unkept(pol) != "" {
-		return pol, use, err
-	}
-	kept, err := keptPaths(facts)
-	if err != nil {
-		return nil, nil, err
-	}
-	if len(kept) > 0 {
-		over.Extra = append(slices.Clip(over.Extra), kept...)
-		pol, err = layers.Load(facts, over, presets...)
-	}
 	return pol, use, err
 }
 

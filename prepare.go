@@ -39,6 +39,17 @@ func prepare(cfg Config, facts *plan.Facts) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
+	if unkept(pol) == "" {
+		kept, err := keptPaths(facts)
+		if err != nil {
+			return nil, err
+		}
+		if len(kept) > 0 {
+			if pol, use, err = cfg.load(facts, kept...); err != nil {
+				return nil, err
+			}
+		}
+	}
 	host.Answer(pol, facts)
 	pl, err := plan.Compile(pol, facts)
 	if err != nil {

@@ -218,7 +218,12 @@ func TestRequestFlood(t *testing.T) {
 	who := &scripted{}
 	a := openAsking(t, Config{Dir: dir, Ask: who})
 	for _, bad := range []string{"", "{}", "[]", "x", `{"op":"reload"}`, `{"op":"request","kind":"read","subject":"a"}`, strings.Repeat("x", 20000)} {
-		if out := a.send(bad); !strings.Contains(out, `"error"`) && !strings.Contains(out, "ipe") && !strings.Contains(out, "reset") {
+		out := a.send(bad)
+		// What is too long is cut off: the sender may end by SIGPIPE before it reads why.
+		if len(bad) > inside.MaxRequest && !strings.Contains(out, "granted") {
+			continue
+		}
+		if !strings.Contains(out, `"error"`) {
 			t.Errorf("%.40q: %s", bad, out)
 		}
 	}
