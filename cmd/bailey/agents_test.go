@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -129,7 +130,7 @@ func (w *agentWorld) run(t *testing.T, a *realAgent, flags ...string) (output st
 	if a.setup != nil {
 		a.setup(t, w)
 	}
-	put(t, w.dir+"/xdg/config/bailey/config.toml", w.config)
+	put(t, w.dir+"/xdg/config/bailey/config.toml", w.config+"[permissions]\ndeny = [\"Bash(git push *)\"]\nask = [\"Bash(git fetch *)\"]\n")
 	if w.preset != "" {
 		put(t, w.dir+"/xdg/config/bailey/agents/"+a.name+".toml", w.preset)
 	}
@@ -144,6 +145,7 @@ func (w *agentWorld) run(t *testing.T, a *realAgent, flags ...string) (output st
 	}
 	cmd := exec.Command(self, args...)
 	cmd.Dir, cmd.Env = w.work, w.env
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true} // nobody is asked on a terminal
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
 	if err := cmd.Start(); err != nil {
@@ -204,6 +206,7 @@ func TestRealAgents(t *testing.T) {
 				fmt.Sprintf("for h in 127.0.0.1:%d host.bailey.internal:%d elsewhere.test:443; do timeout 5 bash -c \": < /dev/tcp/${h%%%%:*}/${h##*:}\"; done; echo net-tried", port, port),
 				"mkdir " + a.named + "; echo evil > " + a.named + "/settings.json; echo evil > ~/" + a.own + "; echo settings-tried",
 				"cat /proc/self/environ /proc/*/environ | tr '\\0' '\\n'; grep -rs Real[K]ey ~ /tmp /run /etc . /proc/self/environ; echo env-tried",
+				"git push origin main; echo push-$?; sh -c 'git fetch origin'; echo fetch-$?; echo rules-tried",
 			}
 			before := digest(t, filepath.Join(w.home, filepath.Dir(a.own)))
 			out, code := w.run(t, &a)
@@ -218,13 +221,17 @@ func TestRealAgents(t *testing.T) {
 				}
 				t.Fatalf("%d commands were run of %d", len(results), len(w.model.Commands))
 			}
-			for i, want := range []string{"made-42", "read-tried", "net-tried", "settings-tried", "env-tried"} {
+			for i, want := range []string{"made-42", "read-tried", "net-tried", "settings-tried", "env-tried", "rules-tried"} {
 				if !strings.Contains(results[i], want) {
 					t.Errorf("command %d did not run: %s", i, results[i])
 				}
 			}
 			if made, _ := os.ReadFile(w.work + "/made-by-agent"); string(made) != "made-42\n" {
 				t.Errorf("what the agent made is not there: %q", made)
+			}
+			// By the supervision of programs, a guardrail: one denied, one that nobody is there to be asked about.
+			if r := results[5]; !strings.Contains(r, "push-126") || !strings.Contains(r, "fetch-126") || !strings.Contains(out, "git push origin main") && !strings.Contains(out, "more; -v") {
+				t.Errorf("rules did not hold: %s", r)
 			}
 			whole := out + strings.Join(results, "\n")
 			if strings.Contains(whole, w.canary) {
