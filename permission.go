@@ -93,8 +93,10 @@ func (p *Policy) Decide(call []byte) ToolDecision {
 
 // At is the policy for calls that start in another directory, which is absolute:
 // relative paths of a call, and patterns that start in its directory, count from
-// there. The rules stay the same.
-func (p *Policy) At(dir string) *Policy { return &Policy{p: p.p, dir: filepath.Clean(dir)} }
+// there. The rules and the grants stay the same.
+func (p *Policy) At(dir string) *Policy {
+	return &Policy{p: p.p, dir: filepath.Clean(dir), grants: p.grants, presets: p.presets}
+}
 
 // Rules are the rules of the policy in the order they are asked, without the
 // built-in ones.

@@ -244,12 +244,12 @@ func TestSwap(t *testing.T) {
 
 // bailey mcp becomes the server, with its flags, when it lies beside it.
 func TestVerb(t *testing.T) {
-	p := newPlace(t, "")
 	bin := t.TempDir()
 	build := exec.Command("go", "build", "-o", bin, "../bailey")
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
+	p := newPlace(t, "") // afterwards: it moves Go's build cache, too
 	self, err := os.ReadFile("/proc/self/exe")
 	if err != nil {
 		t.Fatal(err)
@@ -405,6 +405,55 @@ func answering(action, answer string) func(said *[]string) *mcp.ClientOptions {
 	}
 }
 
+// A program deep inside that a rule asks about is asked about by itself: an answer
+// to the call is none to what the call hides.
+func TestAskInside(t *testing.T) {
+	p := newPlace(t, "[permissions]\nask = [\"Bash(touch *)\"]\n")
+	put(t, filepath.Join(p.dir, "script"), "touch made\n")
+	for _, c := range []struct {
+		options func(*[]string) *mcp.ClientOptions
+		made    bool
+	}{
+		{func(*[]string) *mcp.ClientOptions { return nil }, false},
+		{answering("accept", "no"), false},
+	} {
+		var said []string
+		cs := p.connect(t, c.options(&said))
+		call(t, cs, "shell", map[string]any{"command": "sh script"})
+		if _, err := os.Stat(filepath.Join(p.dir, "made")); (err == nil) != c.made {
+			t.Errorf("made %v, want %v, asked %q", err == nil, c.made, said)
+		}
+	}
+	// By a client of a version that can be asked between calls.
+	r := p.raw(t)
+	defer time.AfterFunc(2*long, func() { r.cmd.Process.Kill() }).Stop()
+	r.say(hello + `{"jsonrpc":"2.0","id":2,"method":"tools/call","params":{"name":"shell","arguments":{"command":"sh script"}}}` + "\n")
+	asked := false
+	for {
+		line, err := r.out.ReadString('\n')
+		if err != nil {
+			t.Fatal(err)
+		}
+		var m struct {
+			ID     json.RawMessage
+			Method string
+			Params struct{ Message string }
+		}
+		if err := json.Unmarshal([]byte(line), &m); err != nil {
+			t.Fatal(err)
+		}
+		if m.Method == "elicitation/create" {
+			asked = asked || strings.Contains(m.Params.Message, "touch made")
+			r.say(fmt.Sprintf(`{"jsonrpc":"2.0","id":%s,"result":{"action":"accept","content":{"answer":"once"}}}`+"\n", m.ID))
+		} else if string(m.ID) == "2" {
+			break
+		}
+	}
+	if _, err := os.Stat(filepath.Join(p.dir, "made")); err != nil || !asked {
+		t.Errorf("asked %v, made %v", asked, err)
+	}
+}
+
 // raw is the server without a client.
 type raw struct {
 	cmd *exec.Cmd
@@ -518,9 +567,9 @@ func TestForgedAnswer(t *testing.T) {
 	if err := json.Unmarshal([]byte(ask("touch asked", "")), &answer); err != nil {
 		t.Fatal(err)
 	}
-	ask("touch asked", fmt.Sprintf(`,"requestState":%q,`, answer.Result.RequestState)+yes)
+	got := ask("touch asked", fmt.Sprintf(`,"requestState":%q,`, answer.Result.RequestState)+yes)
 	if _, err := os.Stat(filepath.Join(p.dir, "asked")); err != nil {
-		t.Error("a call that was allowed did not run")
+		t.Errorf("a call that was allowed did not run: %s", got)
 	}
 }
 

@@ -48,6 +48,8 @@ type asking struct {
 	mu      sync.Mutex                 // guards what follows
 	pending map[string]pending         // by the state that went to the client
 	granted map[[sha256.Size]byte]bool // for this session
+	running map[string]int             // commands that a person has seen, in calls that run now
+	client  *mcp.ServerSession         // of a client that can be asked between calls; nil for none
 }
 
 // The answers that a person chooses from.
@@ -58,18 +60,95 @@ const (
 	answerNever = "no"
 )
 
-// decide returns nil for a call that may go on. Any other result is the answer to
-// the call: a refusal with its reason, or a question for the person at the client.
-func (s *Server) decide(ctx context.Context, req *mcp.CallToolRequest, q question) *mcp.CallToolResult {
+// decide returns no result for a call that may go on; done is called when it has
+// ended. A result is the answer to the call: a refusal with its reason, or a
+// question for the person at the client.
+func (s *Server) decide(req *mcp.CallToolRequest, q question) (done func(), no *mcp.CallToolResult) {
 	d := s.policy.At(q.dir).Decide(q.call)
 	switch d.Verdict {
 	case bailey.Allow:
-		return nil
+		return func() {}, nil
 	case bailey.Ask:
-		return s.ask(req, q, d)
+		if no := s.ask(req, q, d); no != nil {
+			return nil, no
+		}
+		return s.asking.run(d), nil
 	}
-	return refusal("denied: " + reason(d))
+	return nil, refusal("denied: " + reason(d))
 }
+
+// run notes the commands of a call that a person has allowed. When a program is
+// executed inside, the same rule asks about it again; what was shown as it is need
+// not be shown twice.
+func (a *asking) run(d bailey.ToolDecision) (done func()) {
+	var keys []string
+	for _, p := range d.Parts {
+		if p.Verdict == bailey.Ask && p.Kind == "command" {
+			keys = append(keys, asked(p.Rule, p.From.String(), p.Text))
+		}
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.running == nil {
+		a.running = map[string]int{}
+	}
+	for _, k := range keys {
+		a.running[k]++
+	}
+	return func() {
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		for _, k := range keys {
+			if a.running[k]--; a.running[k] == 0 {
+				delete(a.running, k)
+			}
+		}
+	}
+}
+
+// asked is a command under a rule. Blanks between words are one; everything else,
+// quotes too, must be the same: two spellings of one command are asked about twice.
+func asked(rule, where, text string) string {
+	return rule + "\x00" + where + "\x00" + strings.Join(strings.Fields(text), " ")
+}
+
+// Ask answers what the box asks while it runs: about programs that are executed
+// deep inside, and about hosts.
+func (s *Server) Ask(ctx context.Context, q bailey.Question) bailey.Answer {
+	s.asking.mu.Lock()
+	shown := q.Kind == bailey.KindCommand && s.asking.running[asked(q.Rule, q.Where, q.Subject)] > 0
+	client := s.asking.client
+	s.asking.mu.Unlock()
+	switch {
+	case shown:
+		return bailey.Answer{Allow: true, Scope: bailey.ScopeOnce, By: "client", Rule: "allowed with the call"}
+	case client == nil:
+		return bailey.Answer{By: "nobody", Rule: "this client cannot ask between calls"}
+	}
+	ctx, cancel := context.WithTimeout(ctx, maxBetween)
+	defer cancel()
+	message := fmt.Sprintf("bailey: a program in the box wants to use %s:\n  | %s\n", q.Kind, plain(q.Subject))
+	if q.Exe != "" {
+		message += "asked for by " + plain(q.Exe) + "\n"
+	}
+	if q.Rule != "" {
+		message += fmt.Sprintf("asked because: %s at %s\n", plain(q.Rule), plain(q.Where))
+	}
+	r, err := client.Elicit(ctx, form(message, "once: this time; session: exactly this, until the box ends"))
+	switch {
+	case err != nil:
+		return bailey.Answer{By: "client", Rule: "the client did not answer"}
+	case chosen(r) == answerOnce:
+		return bailey.Answer{Allow: true, Scope: bailey.ScopeOnce, By: "client", Rule: "allowed once"}
+	case chosen(r) == answerLong:
+		return bailey.Answer{Allow: true, Scope: bailey.ScopeSession, By: "client", Rule: "allowed for the session"}
+	}
+	return bailey.Answer{Scope: bailey.ScopeOnce, By: "client", Rule: "a person did not allow it"}
+}
+
+// maxBetween is how long a question may wait while a program waits for it, as
+// everywhere in bailey; beyond it the answer is no.
+const maxBetween = 2 * time.Minute
 
 func reason(d bailey.ToolDecision) string {
 	text := plain(d.Reason)
@@ -106,9 +185,8 @@ func (s *Server) ask(req *mcp.CallToolRequest, q question, d bailey.ToolDecision
 		return refusal("denied: a person was asked and did not allow it")
 	}
 	maps.DeleteFunc(s.asking.pending, func(_ string, p pending) bool { return time.Since(p.at) > maxWait })
-	switch p := req.Session.InitializeParams(); {
-	case p == nil || p.Capabilities == nil || p.Capabilities.Elicitation == nil ||
-		p.Capabilities.Elicitation.Form == nil && p.Capabilities.Elicitation.URL != nil:
+	switch {
+	case !canAsk(req.Session.InitializeParams()):
 		return refusal("denied: a person has to be asked, and this client cannot ask one (it has no elicitation)\n" + reason(d))
 	case len(s.asking.pending) >= maxPending:
 		return refusal(fmt.Sprintf("denied: %d questions wait for an answer already", maxPending))
@@ -119,26 +197,44 @@ func (s *Server) ask(req *mcp.CallToolRequest, q question, d bailey.ToolDecision
 	state := rand.Text()
 	s.asking.pending[state] = pending{id, time.Now()}
 	return &mcp.CallToolResult{
-		RequestState: state,
-		InputRequests: mcp.InputRequestMap{answerName: &mcp.ElicitParams{
-			Mode:    "form",
-			Message: shown(q, d),
-			RequestedSchema: map[string]any{
-				"type": "object",
-				"properties": map[string]any{answerName: map[string]any{
-					"type": "string", "title": "Allow it?", "enum": []string{answerNever, answerOnce, answerLong},
-					"description": "once: this call; session: exactly this call, until the server ends",
-				}},
-				"required": []string{answerName},
-			},
-		}},
+		RequestState:  state,
+		InputRequests: mcp.InputRequestMap{answerName: form(shown(q, d), "once: this call; session: exactly this call, until the server ends")},
+	}
+}
+
+// canAsk reports whether a client brings forms to a person. One that names no
+// kind of question has forms.
+func canAsk(p *mcp.InitializeParams) bool {
+	if p == nil || p.Capabilities == nil || p.Capabilities.Elicitation == nil {
+		return false
+	}
+	e := p.Capabilities.Elicitation
+	return e.Form != nil || e.URL == nil
+}
+
+// form is a question for a person.
+func form(message, meaning string) *mcp.ElicitParams {
+	return &mcp.ElicitParams{
+		Mode:    "form",
+		Message: message,
+		RequestedSchema: map[string]any{
+			"type": "object",
+			"properties": map[string]any{answerName: map[string]any{
+				"type": "string", "title": "Allow it?", "enum": []string{answerNever, answerOnce, answerLong}, "description": meaning,
+			}},
+			"required": []string{answerName},
+		},
 	}
 }
 
 // answered is what the person chose; everything unclear is no.
 func answered(req *mcp.CallToolRequest) string {
-	r, ok := req.Params.InputResponses[answerName].(*mcp.ElicitResult)
-	if !ok || r == nil || r.Action != "accept" {
+	r, _ := req.Params.InputResponses[answerName].(*mcp.ElicitResult)
+	return chosen(r)
+}
+
+func chosen(r *mcp.ElicitResult) string {
+	if r == nil || r.Action != "accept" {
 		return answerNever
 	}
 	text, _ := r.Content[answerName].(string)

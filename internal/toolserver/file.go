@@ -62,9 +62,11 @@ func (s *Server) read(ctx context.Context, req *mcp.CallToolRequest, in readArgs
 	dir := s.start(ctx, req, "")
 	file := s.at(dir, in.Path)
 	call := bailey.Call("Read", map[string]string{"file_path": file})
-	if no := s.decide(ctx, req, question{tool: "read", call: call, dir: dir, text: file, what: "read this file"}); no != nil {
+	done, no := s.decide(req, question{tool: "read", call: call, dir: dir, text: file, what: "read this file"})
+	if no != nil {
 		return no
 	}
+	defer done()
 	lines := &window{first: max(in.Offset, 1), count: in.Limit}
 	if lines.count == 0 {
 		lines.count = defaultLines
@@ -101,9 +103,11 @@ func (s *Server) write(ctx context.Context, req *mcp.CallToolRequest, in writeAr
 	dir := s.start(ctx, req, "")
 	file := s.at(dir, in.Path)
 	call := bailey.Call("Write", map[string]string{"file_path": file})
-	if no := s.decide(ctx, req, question{tool: "write", call: call, dir: dir, text: file, what: "write this file"}); no != nil {
+	done, no := s.decide(req, question{tool: "write", call: call, dir: dir, text: file, what: "write this file"})
+	if no != nil {
 		return no
 	}
+	defer done()
 	var said output
 	after := s.refused()
 	limit, cancel := context.WithTimeout(ctx, fileTimeout)

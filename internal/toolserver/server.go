@@ -52,6 +52,7 @@ type Server struct {
 // New opens the box. It is closed by Close, and when ctx is done.
 func New(ctx context.Context, config bailey.Config) (*Server, error) {
 	s := &Server{slots: make(chan struct{}, maxRunning), rooted: make(chan struct{}), shell: "sh"}
+	config.Ask = s
 	box, err := bailey.Open(ctx, config)
 	if err != nil {
 		return nil, err
@@ -220,6 +221,11 @@ func (s *Server) instructions() string {
 // move the walls.
 func (s *Server) initialized(ctx context.Context, req *mcp.InitializedRequest) {
 	params := req.Session.InitializeParams()
+	if canAsk(params) && params.ProtocolVersion < sessionless {
+		s.asking.mu.Lock()
+		s.asking.client = req.Session
+		s.asking.mu.Unlock()
+	}
 	if params == nil || params.Capabilities == nil || params.Capabilities.RootsV2 == nil {
 		close(s.rooted)
 		return

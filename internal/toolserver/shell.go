@@ -47,9 +47,11 @@ func (s *Server) runShell(ctx context.Context, req *mcp.CallToolRequest, in shel
 	}
 	dir := s.start(ctx, req, in.Cwd)
 	call := bailey.Call("Bash", map[string]string{"command": in.Command, "shell": s.shell})
-	if no := s.decide(ctx, req, question{tool: "shell", call: call, dir: dir, text: in.Command, what: "run this command"}); no != nil {
+	done, no := s.decide(req, question{tool: "shell", call: call, dir: dir, text: in.Command, what: "run this command"})
+	if no != nil {
 		return no
 	}
+	defer done()
 	var out output
 	var cmd *bailey.Cmd
 	after := s.refused()
