@@ -613,6 +613,7 @@ func TestRoots(t *testing.T) {
 		t.Fatal(err)
 	}
 	client := mcp.NewClient(&mcp.Implementation{Name: "test", Version: "1"}, nil)
+	//lint:ignore SA1019 clients of the protocols before 2026-07-28 still have roots
 	client.AddRoots(&mcp.Root{URI: "file://" + p.outside}, &mcp.Root{URI: "file://" + p.dir + "/away"}, &mcp.Root{URI: "http://" + sub}, &mcp.Root{URI: "file://" + sub})
 	cs, err := client.Connect(t.Context(), &mcp.CommandTransport{Command: p.server(t)}, &mcp.ClientSessionOptions{})
 	if err != nil {

@@ -146,7 +146,7 @@ func (r *Request) claude(name string, raw json.RawMessage) error {
 		return r.shell("command")
 	case "Monitor":
 		if _, ok := r.input["ws"]; ok {
-			return errors.New("Monitor opens a connection of its own, and no wall is in front of it")
+			return errors.New("the tool Monitor opens a connection of its own, and no wall is in front of it")
 		}
 		return r.shell("command")
 	}

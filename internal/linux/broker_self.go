@@ -88,8 +88,9 @@ func (w *worker) fromOwn(t *target, dirfd *uint64) bool {
 	}
 	base := unix.AT_FDCWD
 	if !cwd {
-		digits, below, ok := bytes.Cut(rest, []byte("/"))
-		if base, ok = number(digits); !ok {
+		digits, below, _ := bytes.Cut(rest, []byte("/"))
+		var isNumber bool
+		if base, isNumber = number(digits); !isNumber {
 			return false
 		}
 		rest = below

@@ -226,6 +226,7 @@ func (s *Server) initialized(ctx context.Context, req *mcp.InitializedRequest) {
 		s.asking.client = req.Session
 		s.asking.mu.Unlock()
 	}
+	//lint:ignore SA1019 clients of the protocols before 2026-07-28 still have roots
 	if params == nil || params.Capabilities == nil || params.Capabilities.RootsV2 == nil {
 		close(s.rooted)
 		return
@@ -234,6 +235,7 @@ func (s *Server) initialized(ctx context.Context, req *mcp.InitializedRequest) {
 		defer close(s.rooted)
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), rootsTimeout)
 		defer cancel()
+		//lint:ignore SA1019 clients of the protocols before 2026-07-28 still have roots
 		roots, err := req.Session.ListRoots(ctx, nil)
 		if err != nil {
 			return
@@ -270,6 +272,7 @@ func (s *Server) root(uri string) string {
 
 // start is the directory that a call with the given cwd starts in.
 func (s *Server) start(ctx context.Context, req *mcp.CallToolRequest, cwd string) string {
+	//lint:ignore SA1019 clients of the protocols before 2026-07-28 still have roots
 	if p := req.Session.InitializeParams(); p != nil && p.Capabilities != nil && p.Capabilities.RootsV2 != nil && p.ProtocolVersion < sessionless {
 		select {
 		case <-s.rooted:
