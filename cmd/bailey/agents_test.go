@@ -199,6 +199,7 @@ func TestRealAgents(t *testing.T) {
 		t.Run(a.name, func(t *testing.T) {
 			w := newAgentWorld(t)
 			put(t, filepath.Join(w.home, a.own), a.settings)
+			put(t, w.work+"/deploy", "git push origin main; echo push-$?; git fetch origin; echo fetch-$?\n")
 			port := w.listener.Addr().(*net.TCPAddr).Port
 			w.model.Commands = []string{
 				"expr 40 + 2 | sed s/^/made-/ | tee made-by-agent",
@@ -206,7 +207,8 @@ func TestRealAgents(t *testing.T) {
 				fmt.Sprintf("for h in 127.0.0.1:%d host.bailey.internal:%d elsewhere.test:443; do timeout 5 bash -c \": < /dev/tcp/${h%%%%:*}/${h##*:}\"; done; echo net-tried", port, port),
 				"mkdir " + a.named + "; echo evil > " + a.named + "/settings.json; echo evil > ~/" + a.own + "; echo settings-tried",
 				"cat /proc/self/environ /proc/*/environ | tr '\\0' '\\n'; grep -rs Real[K]ey ~ /tmp /run /etc . /proc/self/environ; echo env-tried",
-				"git push origin main; echo push-$?; sh -c 'git fetch origin'; echo fetch-$?; echo rules-tried",
+				"sh ./deploy; echo rules-tried",
+				"git push origin main; echo pushed_on | tr _ -",
 			}
 			before := digest(t, filepath.Join(w.home, filepath.Dir(a.own)))
 			out, code := w.run(t, &a)
@@ -230,8 +232,12 @@ func TestRealAgents(t *testing.T) {
 				t.Errorf("what the agent made is not there: %q", made)
 			}
 			// By the supervision of programs, a guardrail: one denied, one that nobody is there to be asked about.
-			if r := results[5]; !strings.Contains(r, "push-126") || !strings.Contains(r, "fetch-126") || !strings.Contains(out, "git push origin main") && !strings.Contains(out, "more; -v") {
+			// What an agent's shell is given as text is refused as a whole.
+			if r := results[5]; !strings.Contains(r, "push-126") || !strings.Contains(r, "fetch-126") {
 				t.Errorf("rules did not hold: %s", r)
+			}
+			if strings.Contains(results[6], "pushed-on") {
+				t.Errorf("a deny rule did not hold: %s", results[6])
 			}
 			whole := out + strings.Join(results, "\n")
 			if strings.Contains(whole, w.canary) {
