@@ -109,7 +109,7 @@ func TestDeskElsewhere(t *testing.T) {
 	left := make(chan struct{})
 	d := &Desk{Others: func(context.Context) <-chan struct{} { return left }, Person: person(func(ctx context.Context, _ Question) Answer { <-ctx.Done(); return Answer{} })}
 	answer := make(chan Answer)
-	go func() { answer <- d.Ask(t.Context(), host("a.test")) }()
+	go func(d *Desk) { answer <- d.Ask(t.Context(), host("a.test")) }(d)
 	for len(d.Pending()) == 0 {
 		time.Sleep(time.Millisecond)
 	}
@@ -126,8 +126,8 @@ func TestDeskElsewhere(t *testing.T) {
 	if a := <-answer; !a.Allow || a.By != "approve" {
 		t.Errorf("%+v", a)
 	}
-	d.Person = nil
-	go func() { answer <- d.Ask(t.Context(), host("b.test")) }()
+	d = &Desk{Others: func(context.Context) <-chan struct{} { return left }} // without a person
+	go func(d *Desk) { answer <- d.Ask(t.Context(), host("b.test")) }(d)
 	for len(d.Pending()) == 0 {
 		time.Sleep(time.Millisecond)
 	}
