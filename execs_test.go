@@ -30,6 +30,13 @@ func (a *answers) Ask(_ context.Context, q bailey.Question) bailey.Answer {
 	return a.answer
 }
 
+// questions are those that came so far.
+func (a *answers) questions() []bailey.Question {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return slices.Clone(a.asked)
+}
+
 // rules writes a policy file with rules.
 func rules(t *testing.T, text string) string {
 	t.Helper()
@@ -92,10 +99,10 @@ func TestDeepRules(t *testing.T) {
 			if ran := traces(t, d) != ""; ran != c.ran {
 				t.Errorf("ran %v: %s", ran, out)
 			}
-			if len(a.asked) != c.asked {
-				t.Errorf("asked %+v", a.asked)
+			if len(a.questions()) != c.asked {
+				t.Errorf("asked %+v", a.questions())
 			}
-			for _, q := range a.asked {
+			for _, q := range a.questions() {
 				if q.Kind != bailey.KindCommand || q.Subject != "./deploy prod" || q.Rule != "Bash(deploy prod *)" || !strings.Contains(q.Where, "config.toml:1:") || q.PID == 0 || q.Exe == "" || q.Session != b.Session() {
 					t.Errorf("%+v", q)
 				}
@@ -131,8 +138,8 @@ func TestDeepAskedOnce(t *testing.T) {
 	}
 	b := open(t, bailey.Config{Dir: d, PolicyFile: rules(t, `permissions.ask = ["Bash(deploy *)"]`), Ask: a})
 	out, err := sh(t, b, "PATH=$PWD/a:$PWD/b:$PWD/c:$PATH; env deploy x").CombinedOutput()
-	if err == nil || traces(t, d) != "" || len(a.asked) != 1 || len(b.Denials()) != 1 {
-		t.Errorf("%v, asked %+v: %s", err, a.asked, out)
+	if err == nil || traces(t, d) != "" || len(a.questions()) != 1 || len(b.Denials()) != 1 {
+		t.Errorf("%v, asked %+v: %s", err, a.questions(), out)
 	}
 }
 

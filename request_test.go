@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -34,6 +35,13 @@ func (s *scripted) Ask(_ context.Context, q Question) Answer {
 	}
 	scope, ok := s.yes[q.Subject]
 	return Answer{Allow: ok, Scope: scope, By: "test", Rule: "asked"}
+}
+
+// questions are those that came so far.
+func (s *scripted) questions() []Question {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.asked)
 }
 
 // asking is a shell in a box that does what it is told, line by line.
@@ -141,7 +149,7 @@ func TestRequestRead(t *testing.T) {
 	if !x.Granted || x.Holds != inside.Now {
 		t.Fatalf("%+v", x)
 	}
-	if q := who.asked[0]; q.Subject != data || q.Why != "to test" || q.PID == 0 || !strings.Contains(q.Exe, "perl") {
+	if q := who.questions()[0]; q.Subject != data || q.Why != "to test" || q.PID == 0 || !strings.Contains(q.Exe, "perl") {
 		t.Errorf("asked %+v", q)
 	}
 	if out := a.do("cat " + data + "/a"); out != "content\n" {
@@ -158,14 +166,14 @@ func TestRequestRead(t *testing.T) {
 	if x := a.ask(inside.Request{Op: "request", Kind: "read", Subject: one}); x.Granted {
 		t.Errorf("%+v", x)
 	}
-	n := len(who.asked)
+	n := len(who.questions())
 	for _, p := range []string{filepath.Join(data, "b.key"), filepath.Join(data, "sub/c"), "/proc/1/environ", "/etc", "/"} {
 		if x := a.ask(inside.Request{Op: "request", Kind: "read", Subject: p}); x.Granted && p != "/etc" && p != "/" && !strings.HasPrefix(p, "/proc") {
 			t.Errorf("%s: %+v", p, x)
 		}
 	}
-	if len(who.asked) != n {
-		t.Errorf("a person was asked about what cannot be granted: %+v", who.asked[n:])
+	if len(who.questions()) != n {
+		t.Errorf("a person was asked about what cannot be granted: %+v", who.questions()[n:])
 	}
 	if out := a.do("cat " + one); !strings.Contains(out, "No such file") {
 		t.Errorf("refused and shown: %s", out)
@@ -228,7 +236,7 @@ func TestRequestFlood(t *testing.T) {
 		}
 	}
 	a.do(`perl -MIO::Socket::UNIX -e 'for (1..100) { $s = IO::Socket::UNIX->new(Peer => $ENV{BAILEY_SOCKET}) or next; print $s "{\"op\":\"request\",\"kind\":\"read\",\"subject\":\"` + outer + `/$_\"}\n"; $s->flush; <$s> }'`)
-	if n := len(who.asked); n == 0 || n > maxAsked {
+	if n := len(who.questions()); n == 0 || n > maxAsked {
 		t.Errorf("%d questions reached a person", n)
 	}
 	// It still answers.
