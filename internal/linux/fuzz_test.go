@@ -29,6 +29,7 @@ func FuzzMessage(f *testing.F) {
 	}
 	add(message{kind: msgFile, value: fileTerminal}, messageSize, 1<<20)
 	add(message{kind: msgFile, value: fileListener}, messageSize, 1<<20)
+	add(message{kind: msgFile, value: fileRequests}, messageSize, 1<<20)
 	add(message{kind: msgFile, value: 99}, messageSize, 1<<20)
 	add(message{kind: msgFile, value: fileSocket + maxSockets}, messageSize, 1<<20)
 	add(message{kind: msgPids, value: -1}, messageSize, 0)
@@ -47,11 +48,11 @@ func FuzzMessage(f *testing.F) {
 			}
 			had := r
 			kept := l.note(&r, n, &m, given)
-			holds := r.listener == given && given > 0 || r.terminal != nil && had.terminal == nil || given > 0 && slices.Contains(r.net, given)
+			holds := given > 0 && (r.listener == given || r.requests == given) || r.terminal != nil && had.terminal == nil || given > 0 && slices.Contains(r.net, given)
 			if kept != holds {
 				t.Fatalf("%+v: kept %v, holds %v", m, kept, holds)
 			}
-			if had.listener != 0 && r.listener != had.listener || had.terminal != nil && r.terminal != had.terminal {
+			if had.listener != 0 && r.listener != had.listener || had.requests != 0 && r.requests != had.requests || had.terminal != nil && r.terminal != had.terminal {
 				t.Fatalf("%+v: a descriptor was lost", m)
 			}
 		}
