@@ -3,6 +3,7 @@ package bailey
 import (
 	"context"
 	"path/filepath"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -112,7 +113,12 @@ func (b *Box) others(ctx context.Context) <-chan struct{} {
 	if b.startControl() == nil {
 		return nil
 	}
-	dir := approversDir(b.plan.facts)
+	return attended(ctx, approversDir(b.plan.facts))
+}
+
+// attended returns a channel that is closed when nobody waits any more to answer
+// questions; nil when nobody does now.
+func attended(ctx context.Context, dir string) <-chan struct{} {
 	list, err := linux.Sessions(dir)
 	if err != nil {
 		return nil
@@ -148,4 +154,28 @@ func (b *Box) others(ctx context.Context) <-chan struct{} {
 		}
 	}()
 	return all
+}
+
+// outside names the sessions that are questions of no box.
+const outside = "question-"
+
+// askOutside makes a desk for questions that no box asks: about what an agent
+// does outside of one, and about what happens before or after one is there. done
+// is called when there are no more.
+func askOutside(f *plan.Facts, p *policy.Policy, person Asker) (d *approval.Desk, done func()) {
+	d = &approval.Desk{Session: outside + newSession(), Project: p.Workspace, Never: unasked(p), NoKeep: unkept(p), Grants: openGrants(f), Person: person}
+	var once sync.Once
+	c := &control{session: d.Session, desk: d, dir: sessionsDir(f), stop: make(chan struct{})}
+	d.Others = func(ctx context.Context) <-chan struct{} {
+		once.Do(func() { c.listen() })
+		if c.listener == nil {
+			return nil
+		}
+		return attended(ctx, approversDir(f))
+	}
+	return d, func() {
+		d.Close()
+		once.Do(func() {})
+		c.close()
+	}
 }

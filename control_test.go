@@ -16,8 +16,11 @@ func FuzzControl(f *testing.F) {
 	f.Add([]byte(`{"op":"reload"}`))
 	f.Add([]byte("{\"op\":\"answer\",\"note\":\"\xff\"}\n"))
 	f.Fuzz(func(t *testing.T, line []byte) {
-		b := &Box{session: "s", desk: &approval.Desk{}}
-		a := b.control(line)
+		c := &control{session: "s", desk: &approval.Desk{}, box: &Box{}}
+		if len(line)%2 == 0 {
+			c.box = nil
+		}
+		a := c.request(line)
 		out, err := json.Marshal(a)
 		if err != nil {
 			t.Fatal(err)

@@ -5,7 +5,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/bailey-run/bailey/internal/approval"
 	"github.com/bailey-run/bailey/internal/audit"
 	"github.com/bailey-run/bailey/internal/permission"
 	"github.com/bailey-run/bailey/internal/plan"
@@ -46,12 +45,12 @@ func (c *Config) Except(ctx context.Context, name string, words []string, person
 	if !covered {
 		return refused("the exception "+name+" is for "+v.V.Command+" ("+where+")", "run what it says, or write another exception")
 	}
-	desk := &approval.Desk{Project: p.p.Workspace, Never: unasked(p.p), NoKeep: unkept(p.p), Grants: p.grants, Person: person}
-	defer desk.Close()
+	desk, done := askOutside(p.facts, p.p, person)
+	defer done()
 	q := Question{Kind: KindException, Subject: text, Why: v.V.Reason, Rule: "exceptions." + name, Where: where, Project: p.p.Workspace}
 	a := desk.Ask(ctx, q)
 	if !a.Allow {
-		return refused(a.Rule, "answer the question on a terminal")
+		return refused(a.Rule, "answer the question on a terminal, or with bailey approve")
 	}
 	c.Mode = DangerFullAccess
 	event := approvalEvent(&q, a)

@@ -5,7 +5,6 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/bailey-run/bailey/internal/approval"
 	"github.com/bailey-run/bailey/internal/policy"
 )
 
@@ -20,8 +19,8 @@ func (p *Plan) Offer(ctx context.Context, list []Denial, person Asker) {
 	if p.policy.Approval.V != policy.OnFailure || unkept(p.policy) != "" {
 		return
 	}
-	desk := &approval.Desk{Project: p.Workspace(), Grants: openGrants(p.facts), Person: person}
-	defer desk.Close()
+	desk, done := askOutside(p.facts, p.policy, person)
+	defer done()
 	seen := map[string]bool{}
 	for _, d := range list {
 		if d.Rule != "read-only" {

@@ -6,7 +6,6 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/bailey-run/bailey/internal/approval"
 	"github.com/bailey-run/bailey/internal/permission"
 )
 
@@ -93,15 +92,16 @@ func decidedBy(part ToolPart, allow bool, rule, reason string) ToolPart {
 }
 
 // Ask asks a person about the parts of a decision that are left to one, and keeps
-// the answers that are for longer than this call. Tool is the tool of the call that
-// d is about. It is for whoever runs a command outside of a box that is open, as a
-// hook does; a box asks by itself.
+// the answers that are for longer than this call: person, which may be nil, and
+// whoever waits with bailey approve. Where there is nobody the answer is no, at once.
+// Tool is the tool of the call that d is about. It is for whoever runs a command
+// outside of a box that is open, as a hook does; a box asks by itself.
 func (p *Policy) Ask(ctx context.Context, tool string, d ToolDecision, person Asker) ToolDecision {
 	if d.Verdict != Ask {
 		return d
 	}
-	desk := &approval.Desk{Project: p.p.Workspace, Never: unasked(p.p), NoKeep: unkept(p.p), Grants: p.grants, Person: person}
-	defer desk.Close()
+	desk, done := askOutside(p.facts, p.p, person)
+	defer done()
 	parts := append([]ToolPart(nil), d.Parts...)
 	for i := range parts {
 		part := &parts[i]
@@ -115,7 +115,7 @@ func (p *Policy) Ask(ctx context.Context, tool string, d ToolDecision, person As
 				kind = Kind(part.Kind)
 			}
 		}
-		q := Question{Kind: kind, Subject: subject, Rule: part.Rule, Unclear: !clear}
+		q := Question{Kind: kind, Subject: subject, Rule: part.Rule, Unclear: !clear, Scopes: []Scope{ScopeProject, ScopeAlways}} // there is no session
 		if part.From.File != "" {
 			q.Where = part.From.String()
 		}
@@ -123,8 +123,10 @@ func (p *Policy) Ask(ctx context.Context, tool string, d ToolDecision, person As
 			q.Rule = part.Reason
 		}
 		a := desk.Ask(ctx, q)
-		*part = decidedBy(*part, a.Allow, part.Rule, part.Reason+"; "+a.Rule)
+		change := part.Change
+		*part = decidedBy(*part, a.Allow, part.Rule, part.Reason+"; "+answeredBy(&a))
 		if !a.Allow {
+			part.Change = change
 			break // the whole is denied: nobody needs to look at the rest
 		}
 	}

@@ -45,7 +45,7 @@ func LoadPolicyFile(dir, file string) (*Policy, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Policy{p: p, dir: facts.StartDir}, nil
+	return &Policy{p: p, facts: facts, dir: facts.StartDir}, nil
 }
 
 // Check judges one call of a tool by the rules of the policy: input is the JSON
@@ -95,7 +95,7 @@ func (p *Policy) Decide(call []byte) ToolDecision {
 // relative paths of a call, and patterns that start in its directory, count from
 // there. The rules and the grants stay the same.
 func (p *Policy) At(dir string) *Policy {
-	return &Policy{p: p.p, dir: filepath.Clean(dir), grants: p.grants, presets: p.presets}
+	return &Policy{p: p.p, facts: p.facts, dir: filepath.Clean(dir), grants: p.grants, presets: p.presets}
 }
 
 // Rules are the rules of the policy in the order they are asked, without the

@@ -11,8 +11,9 @@ import (
 
 // Policy is an effective policy: every layer merged, every value with its source.
 type Policy struct {
-	p   *policy.Policy
-	dir string // where a relative path of a call starts
+	p     *policy.Policy
+	facts *plan.Facts
+	dir   string // where a relative path of a call starts
 	// grants are a person's answers that count beside the rules; nil: none do.
 	grants *approval.Grants
 	lazyRules
@@ -34,7 +35,7 @@ func LoadPolicy(cfg Config) (*Policy, error) {
 	if err != nil {
 		return nil, err
 	}
-	out := &Policy{p: p, dir: facts.StartDir, grants: openGrants(facts)}
+	out := &Policy{p: p, facts: facts, dir: facts.StartDir, grants: openGrants(facts)}
 	if use != nil {
 		out.presets = describeAgent(use).Presets
 	}

@@ -103,7 +103,7 @@ func (p *Plan) MarshalJSON() ([]byte, error) { return json.Marshal(p.plan) }
 
 // Policy is the policy that the plan was made from.
 func (p *Plan) Policy() *Policy {
-	return &Policy{p: p.policy, dir: p.facts.StartDir, grants: openGrants(p.facts)}
+	return &Policy{p: p.policy, facts: p.facts, dir: p.facts.StartDir, grants: openGrants(p.facts)}
 }
 
 // Environ returns the environment of the box's commands.

@@ -179,7 +179,9 @@ func (c *controlling) stop() {
 // control lets the policy of a running session change, by request and when one of
 // its files does, and lets its questions be answered from elsewhere.
 type control struct {
-	box      *Box
+	session  string
+	desk     *approval.Desk
+	box      *Box // nil for questions that no box asks
 	listener *net.UnixListener
 	dir      string
 	stop     chan struct{}
@@ -217,21 +219,33 @@ func (b *Box) startControl() *control {
 		}
 		return nil
 	}
-	c := &control{box: b, dir: sessionsDir(b.plan.facts), stop: make(chan struct{})}
-	if c.dir != "" {
-		c.listener, _ = linux.ListenSession(c.dir, b.session)
-	}
+	c := &control{session: b.session, desk: b.desk, box: b, dir: sessionsDir(b.plan.facts), stop: make(chan struct{})}
+	listens := c.listen()
 	b.controlling.control = c
 	if b.network != nil {
 		c.wait.Add(1)
 		go c.watch()
 	}
-	if c.listener == nil {
+	if !listens {
 		return nil
+	}
+	return c
+}
+
+// listen makes the socket, and answers there. It reports false where there is no
+// place for it.
+func (c *control) listen() bool {
+	if c.dir == "" {
+		return false
+	}
+	var err error
+	if c.listener, err = linux.ListenSession(c.dir, c.session); err != nil {
+		c.listener = nil
+		return false
 	}
 	c.wait.Add(1)
 	go c.serve()
-	return c
+	return true
 }
 
 func (c *control) close() {
@@ -242,7 +256,7 @@ func (c *control) close() {
 		close(c.stop)
 		if c.listener != nil {
 			c.listener.Close()
-			linux.RemoveSession(c.dir, c.box.session)
+			linux.RemoveSession(c.dir, c.session)
 		}
 		c.wait.Wait()
 	})
@@ -269,19 +283,21 @@ func (c *control) answer(conn io.ReadWriter) {
 	if err != nil {
 		return
 	}
-	json.NewEncoder(conn).Encode(c.box.control(line))
+	json.NewEncoder(conn).Encode(c.request(line))
 }
 
-// control answers one request. Whoever sent it is this user outside of every box,
+// request answers one request. Whoever sent it is this user outside of every box,
 // or root; still it may be anything.
-func (b *Box) control(line []byte) (a controlAnswer) {
+func (c *control) request(line []byte) (a controlAnswer) {
 	var q controlRequest
 	err := json.Unmarshal(line, &q)
 	switch {
 	case err != nil:
 		a.Error = "the session does not understand the request"
+	case q.Op == "reload" && c.box == nil:
+		a.Error = "this is a question, and no box that has a policy"
 	case q.Op == "reload":
-		if a.Reloaded, err = b.reload("reload"); err != nil {
+		if a.Reloaded, err = c.box.reload("reload"); err != nil {
 			a.Error = err.Error()
 			var one *policy.Error
 			if errors.As(err, &one) {
@@ -289,15 +305,15 @@ func (b *Box) control(line []byte) (a controlAnswer) {
 			}
 		}
 	case q.Op == "questions":
-		a.Session = b.session
-		for _, p := range b.desk.Pending() {
+		a.Session = c.session
+		for _, p := range c.desk.Pending() {
 			a.Questions = append(a.Questions, waiting(p))
 		}
 	case q.Op == "answer" && len(q.Note) > maxNote:
 		a.Error = "the note is too long"
 	case q.Op == "answer":
 		answer := approval.Answer{Allow: q.Allow, Scope: q.Scope, Expires: q.Expires, Note: q.Note, By: "approve"}
-		if err := b.desk.Give(q.ID, answer); err != nil {
+		if err := c.desk.Give(q.ID, answer); err != nil {
 			a.Error = err.Error()
 		}
 	default:
@@ -348,6 +364,7 @@ func Sessions() ([]string, error) {
 		return nil, err
 	}
 	list, err := linux.Sessions(sessionsDir(facts))
+	list = slices.DeleteFunc(list, func(name string) bool { return strings.HasPrefix(name, outside) })
 	slices.Sort(list)
 	return list, err
 }

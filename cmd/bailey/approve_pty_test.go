@@ -27,6 +27,7 @@ func TestQuestionHasTheTerminal(t *testing.T) {
 	policy, port := asking(t)
 	script := filepath.Join(t.TempDir(), "noise")
 	text := `printf '\033[31m\033[?1000h'; (while :; do printf 'noise answer: fake\n'; sleep 0.02; done) & noise=$!
+while ! [ -e go ]; do sleep 0.02; done
 ` + reach("a.test", port) + `
 kill $noise; wait $noise 2>/dev/null; read -r line; echo "line=$line."
 `
@@ -34,6 +35,10 @@ kill $noise; wait $noise 2>/dev/null; read -r line; echo "line=$line."
 		t.Fatal(err)
 	}
 	s := onTerminal(t, "exec bailey run -q --read "+script+" --config "+policy+" -- bash "+script)
+	s.expect("noise")
+	if err := os.WriteFile(filepath.Join(s.cmd.Dir, "go"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
 	s.expect("\x1b[?1049h")
 	s.expect(`wants to connect to`)
 	s.expect("kept until it is taken back")
@@ -186,6 +191,85 @@ func TestExceptionOnTerminal(t *testing.T) {
 		if said := strings.Contains(s.shown(), "OUTSIDE THE BOX, without walls: exception see"); said != (key == "y") {
 			t.Errorf("%s: %q", key, s.shown())
 		}
+	}
+}
+
+// TestHookAsksElsewhere: what an agent without a prompt of its own wants is asked
+// at bailey approve, and what was allowed as a whole is not asked about again in the
+// box, while what it hides is.
+func TestHookAsksElsewhere(t *testing.T) {
+	s := onTerminal(t, "exec bailey approve")
+	config := filepath.Join(filepath.Dir(s.cmd.Dir), "config", "bailey", "config.toml")
+	if err := os.MkdirAll(filepath.Dir(config), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(config, []byte("[permissions]\nallow = [\"Bash\"]\nask = [\"Bash(touch *)\"]\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(s.cmd.Dir, "hidden"), []byte("touch hidden-made\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	hook := func(command string) (*exec.Cmd, *bytes.Buffer, *bytes.Buffer) {
+		in, err := json.Marshal(map[string]any{"hook_event_name": "PreToolUse", "cwd": s.cmd.Dir, "tool_name": "Bash", "tool_input": map[string]string{"command": command}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var out, said bytes.Buffer
+		cmd := s.headless("hook", "codex")
+		cmd.Stdin, cmd.Stdout, cmd.Stderr = bytes.NewReader(in), &out, &said
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		return cmd, &out, &said
+	}
+	exists := func(name string) bool {
+		_, err := os.Stat(filepath.Join(s.cmd.Dir, name))
+		return err == nil
+	}
+	s.expect("waiting for questions")
+
+	cmd, out, said := hook("touch made; sh hidden")
+	s.expect(`"touch made"`)
+	s.answer("y", "note: ")
+	if err := cmd.Wait(); err != nil {
+		t.Fatalf("%v, %s", err, said)
+	}
+	var reply struct {
+		HookSpecificOutput struct{ UpdatedInput struct{ Command string } }
+	}
+	if err := json.Unmarshal(out.Bytes(), &reply); err != nil {
+		t.Fatalf("%v, %s", err, out)
+	}
+	run := s.headless("policy", "check") // for its directory and environment
+	run.Path, run.Args = "/bin/sh", []string{"sh", "-c", reply.HookSpecificOutput.UpdatedInput.Command}
+	if err := run.Start(); err != nil {
+		t.Fatal(err)
+	}
+	s.expect(`"touch hidden-made"`)
+	if !exists("made") {
+		t.Error("what was allowed did not run, or was asked about again")
+	}
+	s.answer("n", "answer: ")
+	run.Wait()
+	if exists("hidden-made") {
+		t.Error("what was hidden in a script ran")
+	}
+
+	cmd, _, said = hook("touch other")
+	s.expect(`"touch other"`)
+	s.answer("n", "answer: ")
+	if cmd.Wait(); cmd.ProcessState.ExitCode() != 2 {
+		t.Errorf("exit code %d, %s", cmd.ProcessState.ExitCode(), said)
+	}
+
+	s.typed("\x03")
+	s.ended()
+	cmd, _, said = hook("touch alone")
+	if cmd.Wait(); cmd.ProcessState.ExitCode() != 2 || !strings.Contains(said.String(), "nobody to ask") {
+		t.Errorf("exit code %d, %s", cmd.ProcessState.ExitCode(), said)
+	}
+	if left, _ := filepath.Glob(filepath.Join(filepath.Dir(s.cmd.Dir), "state", "bailey", "sessions", "*")); len(left) > 0 {
+		t.Errorf("left behind: %v", left)
 	}
 }
 

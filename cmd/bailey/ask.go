@@ -6,6 +6,7 @@ import (
 	"os"
 	"sync"
 
+	"github.com/bailey-run/bailey"
 	"github.com/bailey-run/bailey/internal/approval"
 	"github.com/bailey-run/bailey/internal/terminal"
 	"golang.org/x/sys/unix"
@@ -58,4 +59,19 @@ func (s *streams) redraw() {
 		s.cmd.Resize(rows-1, cols)
 		s.cmd.Resize(rows, cols)
 	}
+}
+
+// seen answers what a person was asked about the whole of a command before it
+// began; the rest is next's.
+type seen struct {
+	command bailey.ToolDecision
+	next    bailey.Asker
+}
+
+// Ask is bailey.Asker's.
+func (s *seen) Ask(ctx context.Context, q bailey.Question) bailey.Answer {
+	if q.Kind == bailey.KindCommand && s.command.Asked(q.Rule, q.Where, q.Subject) {
+		return bailey.Answer{Allow: true, Scope: bailey.ScopeOnce, By: "asked", Rule: "allowed with the whole command"}
+	}
+	return s.next.Ask(ctx, q)
 }

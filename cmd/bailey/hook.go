@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -177,13 +178,13 @@ func (a *app) hookReply(agent string, in []byte) (hook.Reply, error) {
 			r.Calls = []hook.Call{{Tool: "Bash", Input: bailey.CallInput(map[string]string{"command": text})}}
 		}
 	}
-	answer := hookJudge(p, r)
+	answer, asked := hookJudge(p, r)
 	switch {
 	case r.Command == nil || boxed || answer.Verdict == permission.Deny:
 	case r.Rewrites():
-		answer.Command = box.Wrap(*r.Command)
+		answer.Command = box.Wrap(*r.Command, asked)
 	default:
-		answer.Command = box.Wrap(*r.Command)
+		answer.Command = box.Wrap(*r.Command, asked)
 		answer.Reason = "bailey: denied: a command runs in a box. Send exactly this command in its place, and it is judged by the rules:\n" + answer.Command
 	}
 	return r.Reply(answer), nil
@@ -237,9 +238,15 @@ func hookBox(root string, plan bool) (*hook.Box, error) {
 	return b, nil
 }
 
-// hookJudge asks the rules and walls about all that a request does.
-func hookJudge(p *bailey.Plan, r *hook.Request) hook.Answer {
-	answer := hook.Answer{Verdict: permission.Allow, Reason: "bailey: allowed", Silent: true}
+// hookAsking is how long a person may take where bailey asks in place of the agent.
+const hookAsking = hookAnswer - 5*time.Second
+
+// hookJudge asks the rules and walls about all that a request does. asked says that
+// a person is asked before it is done, or has been.
+func hookJudge(p *bailey.Plan, r *hook.Request) (answer hook.Answer, asked bool) {
+	ctx, cancel := context.WithTimeout(context.Background(), hookAsking)
+	defer cancel()
+	answer = hook.Answer{Verdict: permission.Allow, Reason: "bailey: allowed", Silent: true}
 	for i := range r.Calls {
 		c := &r.Calls[i]
 		d := p.DecideTool(c.JSON(c.Tool))
@@ -249,17 +256,23 @@ func hookJudge(p *bailey.Plan, r *hook.Request) hook.Answer {
 				d = o
 			}
 		}
+		if d.Verdict == permission.Ask {
+			asked = true
+			if !r.Asks() {
+				// Whoever waits with bailey approve is asked; where nobody does it is denied.
+				d = p.Policy().Ask(ctx, c.Tool, d, nil)
+			}
+		}
 		answer.Silent = answer.Silent && (permission.Own(c.Tool) || r.Plan && permission.Access(c.Tool) == "write")
 		if d.Verdict == permission.Allow || answer.Verdict == permission.Deny || answer.Verdict == permission.Ask && d.Verdict == permission.Ask {
 			continue
 		}
 		answer.Verdict, answer.Reason = d.Verdict, hookReason(d)
 	}
-	if answer.Verdict == permission.Ask && !r.Asks() {
-		answer.Verdict = permission.Deny
-		answer.Reason += "\nbailey: a person must be asked, and this agent asks nobody for a hook"
+	if asked && answer.Verdict == permission.Deny && !r.Asks() {
+		answer.Reason += "\nbailey: this agent asks nobody for a hook; a person who waits with bailey approve is asked"
 	}
-	return answer
+	return answer, asked
 }
 
 // hookReason is why something is refused or asked about, and what would change it,

@@ -22,6 +22,7 @@ type runOptions struct {
 	report string
 	terse  bool   // say nothing about the box, and what was denied all the same
 	within string // a directory that the project must be in
+	asked  bool   // a person was asked about the text of the shell that is run
 	except string // run only
 }
 
@@ -31,6 +32,7 @@ func (a *app) runFlags(o *runOptions) []*flag {
 		&flag{name: "log", value: "FILE", help: "append the session's events to FILE as JSON lines", kind: "file", set: text(&o.config.Log)},
 		&flag{name: "net-log", value: "FILE", help: "append the session's connections to FILE as JSON lines", kind: "file", set: text(&o.config.NetLog)},
 		&flag{name: "within", value: "DIR", help: "start only when the project is DIR or lies in it", kind: "dir", set: text(&o.within)},
+		&flag{name: "asked", help: "a person was asked already about the text of the shell that is run; its commands are not asked about again", set: toggle(&o.asked)},
 		&flag{name: "terse", help: "do not say what the box is, only what was denied", set: toggle(&o.terse)},
 		&flag{name: "report", value: "FILE", help: "write a summary of the session to FILE as JSON", kind: "file", set: text(&o.report)},
 	), a.messageFlags()...)
@@ -131,7 +133,14 @@ func (a *app) execute(o *runOptions, words []string) (started bool, err error) {
 	defer r.close()
 	config := o.config
 	config.Ask = approval.NewTerminal(&stage{s: s})
+	before := &seen{next: config.Ask}
+	if o.asked {
+		config.Ask = before
+	}
 	config.Planned = func(p *bailey.Plan) error {
+		if o.asked {
+			before.command = askedBefore(p, words)
+		}
 		if err := r.open(p, o.report, o.except); err != nil {
 			return err
 		}
@@ -180,6 +189,15 @@ func (a *app) execute(o *runOptions, words []string) (started bool, err error) {
 	}
 	s.raise()
 	return true, result
+}
+
+// askedBefore is what the rules ask about the text that a shell is run with.
+func askedBefore(p *bailey.Plan, words []string) bailey.ToolDecision {
+	line, err := parseShell(words[1:])
+	if err != nil || !line.command {
+		return bailey.ToolDecision{}
+	}
+	return p.Policy().CheckLine(bailey.Call("Bash", map[string]string{"command": line.text, "shell": base(words[0])}))
 }
 
 // announce is the one line that says what the box is.

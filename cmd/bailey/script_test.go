@@ -17,8 +17,8 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	if len(os.Args) > 1 && strings.HasPrefix(os.Args[1], "prove-") {
-		os.Exit(realMain(os.Args[1:])) // prove runs its own program, whatever it is called
+	if len(os.Args) > 1 && (strings.HasPrefix(os.Args[1], "prove-") || strings.HasSuffix(os.Args[0], ".test") && !strings.HasPrefix(os.Args[1], "-")) {
+		os.Exit(realMain(os.Args[1:])) // what bailey runs of itself, whatever it is called
 	}
 	if shimName(os.Args[0]) != "" {
 		os.Exit(realMain(os.Args[1:])) // a link to the program, as agent install shim makes it

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -9,6 +10,7 @@ import (
 	"syscall"
 
 	"github.com/bailey-run/bailey"
+	"github.com/bailey-run/bailey/internal/approval"
 	"golang.org/x/term"
 )
 
@@ -119,19 +121,20 @@ func (a *app) shim(name string, args []string) error {
 	if err != nil {
 		return err
 	}
-	if d := p.Decide(bailey.Call("Bash", in)); d.Verdict != bailey.Allow {
-		return a.refuse(p, d)
+	d := p.Decide(bailey.Call("Bash", in))
+	if d.Verdict == bailey.Ask {
+		d = p.Ask(context.Background(), "Bash", d, approval.NewTerminal(&stage{s: newStreams(a)}))
+		o.asked = true
+	}
+	if d.Verdict != bailey.Allow {
+		return a.refuse(d)
 	}
 	return a.runCommand(o, append([]string{real}, args...))
 }
 
 // refuse says why a shell text is not run.
-func (a *app) refuse(p *bailey.Policy, d bailey.ToolDecision) error {
-	text := "denied: " + d.Reason
-	if d.Verdict == bailey.Ask {
-		text = "denied: a person must be asked, and there is nobody to ask: " + d.Reason
-	}
-	a.say(message{"error", text, d.Change, exitDenied})
+func (a *app) refuse(d bailey.ToolDecision) error {
+	a.say(message{"error", "denied: " + d.Reason, d.Change, exitDenied})
 	return exitCode(exitDenied)
 }
 

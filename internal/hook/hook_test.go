@@ -12,18 +12,20 @@ import (
 func TestUnwrap(t *testing.T) {
 	b := Box{Program: "/opt/it's here/bailey", Args: []string{"run", "--within", "/a b"}}
 	for _, text := range []string{"", "ls", "echo 'a b'", `echo "$x" '\'' "`, "a\nb", "'", "''", `\`, `'\''`, "' -- bash -c '"} {
-		got, ours := b.Unwrap(b.Wrap(text))
-		if !ours || got != text {
-			t.Errorf("%q comes back as %q, ours %v", text, got, ours)
+		for _, asked := range []bool{false, true} {
+			got, ours := b.Unwrap(b.Wrap(text, asked))
+			if !ours || got != text {
+				t.Errorf("%q comes back as %q, ours %v", text, got, ours)
+			}
 		}
 	}
-	ls := b.Wrap("ls")
+	ls := b.Wrap("ls", false)
 	other := Box{Program: "/tmp/bailey", Args: b.Args}
 	wider := Box{Program: b.Program, Args: []string{"run", "--within", "/"}}
 	for _, forged := range []string{
 		"ls", ls + "; rm x", ls + " && rm x", "rm x; " + ls, "X=1 " + ls, ls + "\nrm x", ls + " > f", ls + "'", ls + "'x'", ls + "$(rm x)",
 		strings.TrimSuffix(ls, "'"), ls[:len(ls)-1] + `' ; rm x '`, strings.Replace(ls, "-c 'ls'", "-c ls", 1), strings.Replace(ls, "bash", "bash  ", 1),
-		other.Wrap("ls"), wider.Wrap("ls"), `'/opt/it'\''s here/bailey' run --within '/a b' -- bash -c 'ls'`,
+		other.Wrap("ls", true), wider.Wrap("ls", false), strings.Replace(ls, " -- ", " --asked --asked -- ", 1), `'/opt/it'\''s here/bailey' run --within '/a b' -- bash -c 'ls'`,
 	} {
 		if text, ours := b.Unwrap(forged); ours {
 			t.Errorf("%s is taken for ours, with the text %s", forged, text)
@@ -189,7 +191,7 @@ func FuzzRead(f *testing.F) {
 			if err == nil && (c.Tool != "Bash" || c.Input.Command != *r.Command) {
 				t.Fatalf("the rules see %q, and %q is run", c.Input.Command, *r.Command)
 			}
-			wrapped := b.Wrap(*r.Command)
+			wrapped := b.Wrap(*r.Command, which%2 == 1)
 			if text, ours := b.Unwrap(wrapped); !ours || text != *r.Command {
 				t.Fatalf("%q comes back as %q", *r.Command, text)
 			}

@@ -6,7 +6,12 @@
 // The package is pure: it opens no file and makes no system call.
 package permission
 
-import "github.com/bailey-run/bailey/internal/policy"
+import (
+	"slices"
+	"strings"
+
+	"github.com/bailey-run/bailey/internal/policy"
+)
 
 // Verdict is an answer.
 type Verdict string
@@ -35,6 +40,19 @@ type Decision struct {
 	Parts   []Part  `json:"parts"`
 	Reason  string  `json:"reason"`
 	Change  string  `json:"change,omitempty"` // what would change the answer
+}
+
+// Asked reports whether a question about a program that is executed is one that
+// the call asked already: under the same rule, and in the same words but for the
+// blanks between them. Another spelling of the same command is another question.
+func (d *Decision) Asked(rule, where, subject string) bool {
+	for i := range d.Parts {
+		p := &d.Parts[i]
+		if p.Verdict == Ask && p.Kind == kindCommand && p.Rule == rule && p.From.String() == where && slices.Equal(strings.Fields(p.Text), strings.Fields(subject)) {
+			return true
+		}
+	}
+	return false
 }
 
 // Part is one thing that the call would do, with its own answer.

@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"maps"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -17,11 +18,12 @@ import (
 
 // question is a call that the rules judge.
 type question struct {
-	tool string
-	call []byte // as Policy.Decide reads it
-	dir  string // where it starts
-	text string // the command or the file, as a person is shown it
-	what string // what would be done, for a sentence
+	tool  string
+	rules string // the tool, as rules call it
+	call  []byte // as Policy.Decide reads it
+	dir   string // where it starts
+	text  string // the command or the file, as a person is shown it
+	what  string // what would be done, for a sentence
 }
 
 // id is the call and nothing but this call.
@@ -48,7 +50,7 @@ type asking struct {
 	mu      sync.Mutex                 // guards what follows
 	pending map[string]pending         // by the state that went to the client
 	granted map[[sha256.Size]byte]bool // for this session
-	running map[string]int             // commands that a person has seen, in calls that run now
+	running []*bailey.ToolDecision     // about calls that a person has allowed and that run now
 	client  *mcp.ServerSession         // of a client that can be asked between calls; nil for none
 }
 
@@ -63,60 +65,46 @@ const (
 // decide returns no result for a call that may go on; done is called when it has
 // ended. A result is the answer to the call: a refusal with its reason, or a
 // question for the person at the client.
-func (s *Server) decide(req *mcp.CallToolRequest, q question) (done func(), no *mcp.CallToolResult) {
-	d := s.policy.At(q.dir).Decide(q.call)
+func (s *Server) decide(ctx context.Context, req *mcp.CallToolRequest, q question) (done func(), no *mcp.CallToolResult) {
+	rules := s.policy.At(q.dir)
+	d := rules.Decide(q.call)
 	switch d.Verdict {
 	case bailey.Allow:
 		return func() {}, nil
 	case bailey.Ask:
-		if no := s.ask(req, q, d); no != nil {
-			return nil, no
+		if canAsk(req.Session.InitializeParams()) {
+			if no := s.ask(req, q, d); no != nil {
+				return nil, no
+			}
+			return s.asking.run(d), nil
 		}
-		return s.asking.run(d), nil
+		a := rules.Ask(ctx, q.rules, d, nil)
+		if a.Verdict == bailey.Allow {
+			return s.asking.run(d), nil
+		}
+		return nil, refusal("denied: a person has to be asked, and this client cannot ask one (it has no elicitation)\n" + reason(a))
 	}
 	return nil, refusal("denied: " + reason(d))
 }
 
-// run notes the commands of a call that a person has allowed. When a program is
-// executed inside, the same rule asks about it again; what was shown as it is need
-// not be shown twice.
+// run notes a call that a person has allowed. When a program is executed inside,
+// the same rule asks about it again; what was shown as it is need not be shown twice.
 func (a *asking) run(d bailey.ToolDecision) (done func()) {
-	var keys []string
-	for _, p := range d.Parts {
-		if p.Verdict == bailey.Ask && p.Kind == "command" {
-			keys = append(keys, asked(p.Rule, p.From.String(), p.Text))
-		}
-	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.running == nil {
-		a.running = map[string]int{}
-	}
-	for _, k := range keys {
-		a.running[k]++
-	}
+	a.running = append(a.running, &d)
 	return func() {
 		a.mu.Lock()
 		defer a.mu.Unlock()
-		for _, k := range keys {
-			if a.running[k]--; a.running[k] == 0 {
-				delete(a.running, k)
-			}
-		}
+		a.running = slices.DeleteFunc(a.running, func(o *bailey.ToolDecision) bool { return o == &d })
 	}
-}
-
-// asked is a command under a rule. Blanks between words are one; everything else,
-// quotes too, must be the same: two spellings of one command are asked about twice.
-func asked(rule, where, text string) string {
-	return rule + "\x00" + where + "\x00" + strings.Join(strings.Fields(text), " ")
 }
 
 // Ask answers what the box asks while it runs: about programs that are executed
 // deep inside, and about hosts.
 func (s *Server) Ask(ctx context.Context, q bailey.Question) bailey.Answer {
 	s.asking.mu.Lock()
-	shown := q.Kind == bailey.KindCommand && s.asking.running[asked(q.Rule, q.Where, q.Subject)] > 0
+	shown := q.Kind == bailey.KindCommand && slices.ContainsFunc(s.asking.running, func(d *bailey.ToolDecision) bool { return d.Asked(q.Rule, q.Where, q.Subject) })
 	client := s.asking.client
 	s.asking.mu.Unlock()
 	switch {
@@ -185,10 +173,7 @@ func (s *Server) ask(req *mcp.CallToolRequest, q question, d bailey.ToolDecision
 		return refusal("denied: a person was asked and did not allow it")
 	}
 	maps.DeleteFunc(s.asking.pending, func(_ string, p pending) bool { return time.Since(p.at) > maxWait })
-	switch {
-	case !canAsk(req.Session.InitializeParams()):
-		return refusal("denied: a person has to be asked, and this client cannot ask one (it has no elicitation)\n" + reason(d))
-	case len(s.asking.pending) >= maxPending:
+	if len(s.asking.pending) >= maxPending {
 		return refusal(fmt.Sprintf("denied: %d questions wait for an answer already", maxPending))
 	}
 	if s.asking.pending == nil {

@@ -62,7 +62,7 @@ func (s *Server) read(ctx context.Context, req *mcp.CallToolRequest, in readArgs
 	dir := s.start(ctx, req, "")
 	file := s.at(dir, in.Path)
 	call := bailey.Call("Read", map[string]string{"file_path": file})
-	done, no := s.decide(req, question{tool: "read", call: call, dir: dir, text: file, what: "read this file"})
+	done, no := s.decide(ctx, req, question{tool: "read", rules: "Read", call: call, dir: dir, text: file, what: "read this file"})
 	if no != nil {
 		return no
 	}
@@ -103,7 +103,7 @@ func (s *Server) write(ctx context.Context, req *mcp.CallToolRequest, in writeAr
 	dir := s.start(ctx, req, "")
 	file := s.at(dir, in.Path)
 	call := bailey.Call("Write", map[string]string{"file_path": file})
-	done, no := s.decide(req, question{tool: "write", call: call, dir: dir, text: file, what: "write this file"})
+	done, no := s.decide(ctx, req, question{tool: "write", rules: "Write", call: call, dir: dir, text: file, what: "write this file"})
 	if no != nil {
 		return no
 	}

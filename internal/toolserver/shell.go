@@ -47,7 +47,7 @@ func (s *Server) runShell(ctx context.Context, req *mcp.CallToolRequest, in shel
 	}
 	dir := s.start(ctx, req, in.Cwd)
 	call := bailey.Call("Bash", map[string]string{"command": in.Command, "shell": s.shell})
-	done, no := s.decide(req, question{tool: "shell", call: call, dir: dir, text: in.Command, what: "run this command"})
+	done, no := s.decide(ctx, req, question{tool: "shell", rules: "Bash", call: call, dir: dir, text: in.Command, what: "run this command"})
 	if no != nil {
 		return no
 	}

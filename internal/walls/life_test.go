@@ -22,7 +22,7 @@ import (
 // Nothing inside outlives the command, or bailey, whatever ended it.
 func TestNothingSurvives(t *testing.T) {
 	tiers(t, func(t *testing.T, b box) {
-		const daemon = "for i in 1 2 3; do setsid sh -c '(trap \"\" HUP TERM INT; touch ready$0; until test -e go; do sleep 0.05; done; echo alive >> late) &' $i & done; until test -e ready1 && test -e ready2 && test -e ready3; do sleep 0.02; done; touch up;"
+		const daemon = "for i in 1 2 3; do setsid sh -c '(trap \"\" HUP TERM INT; touch ready$0; while test -e ready$0 && ! test -e go; do sleep 0.05; done; echo alive >> late) &' $i & done; until test -e ready1 && test -e ready2 && test -e ready3; do sleep 0.02; done; touch up;"
 		for _, end := range []string{"command ends", "SIGKILL", "SIGTERM", "SIGSTOP and SIGKILL"} {
 			t.Run(end, func(t *testing.T) {
 				t.Parallel()
