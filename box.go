@@ -296,6 +296,9 @@ func (b *Box) add(d audit.Data) {
 	if err := b.log.Add(d); err != nil {
 		b.logFailed(err)
 	}
+	if denial, ok := d.(audit.Denial); ok && b.plan.config.Denied != nil {
+		b.plan.config.Denied(denial)
+	}
 }
 
 func (b *Box) logFailed(err error) {

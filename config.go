@@ -151,6 +151,10 @@ type Config struct {
 	// the event is about waits for it.
 	Events func(Event)
 
+	// Denied, when not nil, is called with what the box tried and was refused, at its
+	// first, tenth, hundredth … time. Like Events it must be quick.
+	Denied func(Denial)
+
 	// Planned, when not nil, is called with the plan before a box is opened from
 	// it. An error keeps the box from being opened.
 	Planned func(*Plan) error

@@ -246,6 +246,10 @@ const hookAsking = hookAnswer - 5*time.Second
 func hookJudge(p *bailey.Plan, r *hook.Request) (answer hook.Answer, asked bool) {
 	ctx, cancel := context.WithTimeout(context.Background(), hookAsking)
 	defer cancel()
+	asks := r.Asks()
+	if r.Agent == "gemini" && !agentTerminal() {
+		asks = false // it would wait for ever for somebody to confirm
+	}
 	answer = hook.Answer{Verdict: permission.Allow, Reason: "bailey: allowed", Silent: true}
 	for i := range r.Calls {
 		c := &r.Calls[i]
@@ -258,7 +262,7 @@ func hookJudge(p *bailey.Plan, r *hook.Request) (answer hook.Answer, asked bool)
 		}
 		if d.Verdict == permission.Ask {
 			asked = true
-			if !r.Asks() {
+			if !asks {
 				// Whoever waits with bailey approve is asked; where nobody does it is denied.
 				d = p.Policy().Ask(ctx, c.Tool, d, nil)
 			}
@@ -269,8 +273,8 @@ func hookJudge(p *bailey.Plan, r *hook.Request) (answer hook.Answer, asked bool)
 		}
 		answer.Verdict, answer.Reason = d.Verdict, hookReason(d)
 	}
-	if asked && answer.Verdict == permission.Deny && !r.Asks() {
-		answer.Reason += "\nbailey: this agent asks nobody for a hook; a person who waits with bailey approve is asked"
+	if asked && answer.Verdict == permission.Deny && !asks {
+		answer.Reason += "\nbailey: this agent asks nobody for a hook here; a person who waits with bailey approve is asked"
 	}
 	return answer, asked
 }

@@ -9,10 +9,12 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/bailey-run/bailey"
 	"github.com/bailey-run/bailey/internal/approval"
 	"github.com/bailey-run/bailey/internal/plan"
+	"github.com/bailey-run/bailey/internal/terminal"
 )
 
 // runOptions are the flags of run and shell.
@@ -131,11 +133,19 @@ func (a *app) execute(o *runOptions, words []string) (started bool, err error) {
 	defer s.restore()
 	var r reportFile
 	defer r.close()
+	ended := func() {} // the command, and with it what is printed meanwhile
 	config := o.config
 	config.Ask = approval.NewTerminal(&stage{s: s})
 	before := &seen{next: config.Ask}
 	if o.asked {
 		config.Ask = before
+	}
+	if a.verbose && !a.quiet {
+		l := newLive(s)
+		end := sync.OnceFunc(l.end)
+		defer end()
+		config.Denied = l.add
+		ended = end
 	}
 	config.Planned = func(p *bailey.Plan) error {
 		if o.asked {
@@ -176,6 +186,7 @@ func (a *app) execute(o *runOptions, words []string) (started bool, err error) {
 	s.started()
 	err = s.cmd.Wait()
 	s.restore()
+	ended()
 	a.denied(s.cmd.Denials())
 	if b := s.cmd.Box(); a.verbose && b != nil && b.Programs() > 0 {
 		a.info("%d programs were executed inside", b.Programs())
@@ -264,15 +275,66 @@ func (a *app) denied(list []bailey.Denial) {
 		shown = list[:min(len(list), maxDenials)]
 	}
 	for _, d := range shown {
-		if a.json {
-			a.err.WriteString(`{"level":"info","denied":` + strings.TrimSuffix(denialJSON(d), "\n") + "}\n")
-			continue
-		}
-		a.say(message{Level: "info", Text: denialText(d), Hint: d.Hint})
+		a.err.WriteString(a.denialLine(d, ""))
 	}
 	if n := len(list) - len(shown); n > 0 {
 		a.info("and %d more; -v lists them", n)
 	}
+}
+
+// denialLine is a denial as it is printed; more are other fields for --json.
+func (a *app) denialLine(d bailey.Denial, more string) string {
+	if a.json {
+		return `{"level":"info",` + more + `"denied":` + strings.TrimSuffix(denialJSON(d), "\n") + "}\n"
+	}
+	return a.line(message{Level: "info", Text: denialText(d), Hint: d.Hint})
+}
+
+// live prints what a box is refused while it runs.
+type live struct {
+	done chan struct{}
+
+	mu    sync.Mutex         // guards what follows
+	lines chan bailey.Denial // nil when it has ended
+}
+
+// maxLive is how many wait to be printed. A terminal that is stopped must not stop the
+// box: what is more is left to the end of the run.
+const maxLive = 64
+
+func newLive(s *streams) *live {
+	lines := make(chan bailey.Denial, maxLive)
+	l := &live{lines: lines, done: make(chan struct{})}
+	go func() {
+		defer close(l.done)
+		for d := range lines {
+			line := s.app.denialLine(d, `"live":true,`)
+			if s.filter == nil || !terminal.Is(s.app.err) {
+				s.app.err.WriteString(line)
+			} else {
+				s.filter.Note(line)
+			}
+		}
+	}()
+	return l
+}
+
+func (l *live) add(d bailey.Denial) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	select { // a nil channel takes nothing
+	case l.lines <- d:
+	default:
+	}
+}
+
+// end prints what is left.
+func (l *live) end() {
+	l.mu.Lock()
+	close(l.lines)
+	l.lines = nil
+	l.mu.Unlock()
+	<-l.done
 }
 
 // base is the name of a program without its directory.

@@ -46,11 +46,13 @@ type message struct {
 }
 
 // say prints a message.
-func (a *app) say(m message) {
+func (a *app) say(m message) { a.err.WriteString(a.line(m)) }
+
+// line is a message as it is printed.
+func (a *app) line(m message) string {
 	if a.json {
 		line, _ := json.Marshal(m) // strings and numbers only: it cannot fail
-		a.err.Write(append(line, '\n'))
-		return
+		return string(line) + "\n"
 	}
 	prefix := "bailey: "
 	if m.Level != "info" {
@@ -60,7 +62,7 @@ func (a *app) say(m message) {
 	if m.Hint != "" {
 		out += "bailey: hint: " + printable(m.Hint) + "\n"
 	}
-	a.err.WriteString(out)
+	return out
 }
 
 func (a *app) info(format string, args ...any) {

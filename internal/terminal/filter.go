@@ -5,6 +5,7 @@ package terminal
 import (
 	"bytes"
 	"io"
+	"strings"
 	"sync"
 	"unicode/utf8"
 )
@@ -52,6 +53,7 @@ type Filter struct {
 	drop  bool   // the sequence is too long or has bytes it must not have
 	left  int    // bytes of a linuxOSC still to come
 	utf   []byte // an incomplete UTF-8 character
+	inner bool   // the last byte passed on did not end a line
 	modes modes
 }
 
@@ -74,11 +76,29 @@ func (f *Filter) Write(p []byte) (int, error) {
 		f.feed(p[i])
 	}
 	if len(f.out) > 0 {
+		f.inner = f.out[len(f.out)-1] != '\n'
 		if _, err := f.w.Write(f.out); err != nil {
 			return 0, err
 		}
 	}
 	return len(p), nil
+}
+
+// Note writes lines of bailey's own between those of the box. It reports false, and
+// writes nothing, where they would disturb what the box draws: on a second screen, or
+// in the middle of a sequence.
+func (f *Filter) Note(lines string) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.modes.second() || f.state != ground || len(f.utf) > 0 {
+		return false
+	}
+	if f.inner {
+		lines = "\n" + lines
+	}
+	f.inner = false
+	_, err := io.WriteString(f.w, strings.ReplaceAll(lines, "\n", "\r\n"))
+	return err == nil
 }
 
 // printable counts the leading bytes that are nothing but text.

@@ -115,6 +115,12 @@ func (m *modes) undo() []byte {
 	return out
 }
 
+// second reports whether a full-screen program draws, or one that moves around in
+// a part of the screen.
+func (m *modes) second() bool {
+	return m.scroll || slices.ContainsFunc(m.on, func(n int) bool { return n == 47 || n == 1047 || n == 1049 })
+}
+
 // aside returns what puts a screen of bailey's own in front, with nothing in force
 // of what a box has set, and what brings back the box's. redraw says that the box
 // had the terminal's second screen already: that one is gone then.

@@ -46,6 +46,13 @@ func (s *Server) Requests() []Request {
 	return append([]Request(nil), s.requests...)
 }
 
+// Reset begins a new conversation. Set Commands before the next request.
+func (s *Server) Reset() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.results, s.requests = nil, nil
+}
+
 // maxBody bounds a request, in bytes: agents send their whole conversation.
 const maxBody = 16 << 20
 
