@@ -191,6 +191,8 @@ func (b *Box) launch(first *linux.Command, begun *linux.Begun) (process, error) 
 			lb.Close()
 			return nil, err
 		}
+	}
+	if b.changes() {
 		b.startControl()
 	}
 	b.asks = b.serveRequests(lb)

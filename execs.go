@@ -36,8 +36,8 @@ type execs struct {
 	started atomic.Int64
 	told    atomic.Int64 // of them, as events
 
-	once  sync.Once
-	rules *permission.Deep
+	once  sync.Once // reads the first rules
+	rules atomic.Pointer[permission.Deep]
 
 	mu      sync.Mutex // guards what follows
 	passed  map[string]struct{}
@@ -58,7 +58,7 @@ func (b *Box) supervision() *linux.Supervision {
 		return nil
 	}
 	s := &linux.Supervision{}
-	if b.plan.policy.Deep() {
+	if b.judges() {
 		s.Concerns = func(name string) bool {
 			d := b.deep()
 			return d != nil && d.Concerns(name)
@@ -74,14 +74,27 @@ func (b *Box) supervision() *linux.Supervision {
 // deep are the rules for programs, read when they are asked for the first time; nil
 // for none.
 func (b *Box) deep() *permission.Deep {
-	b.execs.once.Do(func() { b.execs.rules = b.plan.Policy().set().Deep() })
-	return b.execs.rules
+	b.execs.once.Do(func() { b.execs.rules.Store(b.plan.Policy().set().Deep()) })
+	return b.execs.rules.Load()
+}
+
+// judges says whether the box was opened with rules for programs. Without, nobody
+// looks at them, and new rules find nobody.
+func (b *Box) judges() bool { return b.box.Syscalls.Exec && b.plan.policy.Deep() }
+
+// follow takes the rules for programs of another policy.
+func (b *Box) follow(p *Policy) {
+	next := p.set().Deep()
+	b.deep() // else the first would come in its place later
+	b.execs.rules.Store(next)
+	b.execs.mu.Lock()
+	defer b.execs.mu.Unlock()
+	b.execs.passed, b.execs.refused = nil, nil
 }
 
 // rule is the rule that decides about a program, for any of the names that it goes
 // by. The first list of words is what a person is shown.
-func (b *Box) rule(lists [][]string) (permission.Part, bool) {
-	d := b.deep()
+func (b *Box) rule(d *permission.Deep, lists [][]string) (permission.Part, bool) {
 	if d == nil {
 		return permission.Part{}, false
 	}
@@ -146,14 +159,15 @@ func cut(words []string) string {
 
 // judge holds a program that is about to be executed against the rules.
 func (b *Box) judge(ctx context.Context, e *linux.Exec) syscall.Errno {
+	rules := b.deep()
 	key := e.Path + "\x00" + strings.Join(e.Script, " ") + "\x00" + strings.Join(e.Args, "\x00")
 	if b.execs.passes(key) {
 		return 0
 	}
 	lists := programNames(e)
-	p, ruled := b.rule(lists)
+	p, ruled := b.rule(rules, lists)
 	if !ruled {
-		b.execs.pass(key)
+		b.passed(rules, key)
 		return 0
 	}
 	subject := permission.Quote(lists[0])
@@ -197,7 +211,7 @@ func (b *Box) topCommand(ctx context.Context, words []string) error {
 	if !b.plan.policy.Deep() {
 		return nil
 	}
-	p, ruled := b.rule([][]string{words})
+	p, ruled := b.rule(b.deep(), [][]string{words})
 	if !ruled {
 		return nil
 	}
@@ -222,12 +236,18 @@ func (x *execs) passes(key string) bool {
 	return ok
 }
 
-func (x *execs) pass(key string) {
+// passed notes a program that none of the rules is about, unless there are others
+// meanwhile.
+func (b *Box) passed(rules *permission.Deep, key string) {
 	if len(key) > maxPassedBytes {
 		return
 	}
+	x := &b.execs
 	x.mu.Lock()
 	defer x.mu.Unlock()
+	if x.rules.Load() != rules {
+		return
+	}
 	if x.passed == nil || len(x.passed) >= maxPassed {
 		x.passed = map[string]struct{}{}
 	}

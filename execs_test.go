@@ -124,6 +124,58 @@ func TestDeepRules(t *testing.T) {
 	}
 }
 
+// TestDeepReload: rules for programs follow their file, with and without a word from
+// outside; what was found to pass before passes no more.
+func TestDeepReload(t *testing.T) {
+	d, told := deployable(t), make(chan error, 16)
+	file := rules(t, `permissions.deny = ["Bash(deploy prod *)"]`)
+	b := open(t, bailey.Config{Dir: d, PolicyFile: file, Reloaded: func(_ bailey.Reloaded, err error) { told <- err }})
+	write := func(text string) {
+		t.Helper()
+		if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	runs := func(arg string) bool {
+		t.Helper()
+		os.Remove(filepath.Join(d, "trace"))
+		sh(t, b, "./outer "+arg).Run()
+		return traces(t, d) != ""
+	}
+	if runs("prod") || !runs("test") {
+		t.Fatal("the first rules do not hold")
+	}
+	write(`permissions.deny = ["Bash(deploy test *)"]`)
+	if err := <-told; err != nil {
+		t.Fatal(err)
+	}
+	if !runs("prod") || runs("test") {
+		t.Error("the second rules do not hold")
+	}
+	write(`permissions.deny = ["Bash(deploy"]`)
+	if err := <-told; err == nil {
+		t.Error("a broken rule was taken")
+	}
+	if _, err := b.Reload(); err == nil {
+		t.Error("a broken rule was taken")
+	}
+	if !runs("prod") || runs("test") {
+		t.Error("a broken rule changed something")
+	}
+	write("")
+	if r, err := b.Reload(); err != nil || !r.Changed {
+		t.Errorf("%+v, %v", r, err)
+	}
+	if !runs("test") {
+		t.Error("a rule that was taken back holds")
+	}
+
+	without := open(t, bailey.Config{Dir: d, PolicyFile: rules(t, "")})
+	if _, err := without.Reload(); err == nil {
+		t.Error("a box that follows nothing was reloaded")
+	}
+}
+
 // TestDeepAskedOnce holds that a program that is tried in several directories is
 // asked about once.
 func TestDeepAskedOnce(t *testing.T) {

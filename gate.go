@@ -23,9 +23,8 @@ import (
 
 // network is the gate of one box, and what belongs to it.
 type network struct {
-	gate  *gate.Gate
-	whole *plan.Plan                   // what the box was opened with
-	plan  atomic.Pointer[plan.Network] // the generation in force
+	gate *gate.Gate
+	plan atomic.Pointer[plan.Network] // the generation in force
 
 	mu        sync.Mutex   // guards what follows
 	addrs     []netip.Addr // of names
@@ -39,10 +38,9 @@ type network struct {
 
 	granted []string // rules that a person added while the box runs
 
-	reloading sync.Mutex
-	inside    *linux.Network
-	out       *published
-	roles     []role // of inside.Sockets, then of inside.Fallback
+	inside *linux.Network
+	out    *published
+	roles  []role // of inside.Sockets, then of inside.Fallback
 }
 
 // role is what a socket inside is for.
@@ -75,7 +73,7 @@ func (b *Box) newNetwork() (*network, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &network{whole: b.plan.plan, out: out, inside: &linux.Network{PerPort: b.plan.config.perPort}, listening: map[netip.AddrPort]bool{}}
+	w := &network{out: out, inside: &linux.Network{PerPort: b.plan.config.perPort}, listening: map[netip.AddrPort]bool{}}
 	w.plan.Store(n)
 	if err := w.look(b, n); err != nil {
 		w.close()

@@ -32,16 +32,17 @@ type Reloaded struct {
 }
 
 // Reload makes the box read its policy anew. The network changes as one, at once:
-// connections that the new policy would not allow are closed. An error changes
-// nothing. Everything but the network stays as it was when the box was opened.
+// connections that the new policy would not allow are closed. The rules for programs
+// change too, in a box that was opened with some. An error changes nothing. Everything
+// else stays as it was when the box was opened.
 func (b *Box) Reload() (Reloaded, error) { return b.reload("reload") }
 
 func (b *Box) reload(why string) (Reloaded, error) {
-	if b.network == nil {
-		return Reloaded{}, errors.New("reload the policy: the box was opened without a network, and gets none while it runs")
+	if !b.changes() {
+		return Reloaded{}, errors.New("reload the policy: the box was opened without a network and without rules for programs, and gets none while it runs")
 	}
-	b.network.reloading.Lock()
-	defer b.network.reloading.Unlock()
+	b.controlling.reloading.Lock()
+	defer b.controlling.reloading.Unlock()
 	facts, err := layers.Look(b.plan.config.Dir, b.plan.config.Home)
 	if err != nil {
 		return Reloaded{}, err
@@ -50,8 +51,47 @@ func (b *Box) reload(why string) (Reloaded, error) {
 	if err != nil {
 		return Reloaded{}, err
 	}
+	r := Reloaded{Session: b.session, Policy: p.Hash()}
+	if !sameBut(b.plan.plan, p.plan) {
+		r.Note = "what changed beside the network and the rules holds from the next run"
+	}
+	if b.network != nil {
+		if err := b.reloadNetwork(p.plan.Network, &r); err != nil {
+			return Reloaded{}, err
+		}
+	}
+	b.reloadRules(p, &r)
+	if r.Changed {
+		b.denials.emitEvent(audit.PolicyChange{Policy: r.Policy, Layers: auditLayers(p.policy), Why: why})
+	}
+	return r, nil
+}
+
+// changes says whether anything of the box follows its policy.
+func (b *Box) changes() bool { return b.network != nil || b.judges() }
+
+// reloadRules makes programs be judged by the rules of p.
+func (b *Box) reloadRules(p *Plan, r *Reloaded) {
+	was := b.controlling.rules
+	if was == nil {
+		was = b.plan.policy
+	}
+	if equal(&was.Permissions, &p.policy.Permissions) && was.Approval.V == p.policy.Approval.V && was.Exec == p.policy.Exec {
+		return
+	}
+	if !b.judges() {
+		if p.policy.Deep() {
+			r.Note = "rules for programs hold from the next run"
+		}
+		return
+	}
+	b.follow(p.Policy())
+	b.controlling.rules, r.Changed = p.policy, true
+}
+
+// reloadNetwork puts another network in the place of the box's.
+func (b *Box) reloadNetwork(next *plan.Network, r *Reloaded) error {
 	now := b.network.plan.Load()
-	next := p.plan.Network
 	if next == nil {
 		next = &plan.Network{Default: "deny"} // everything was taken back
 	}
@@ -61,12 +101,8 @@ func (b *Box) reload(why string) (Reloaded, error) {
 			next = with
 		}
 	}
-	r := Reloaded{Session: b.session, Policy: p.Hash()}
-	if !sameBut(b.network.whole, p.plan) {
-		r.Note = "what changed beside the network holds from the next run"
-	}
 	if equal(now, next) {
-		return r, nil
+		return nil
 	}
 	if !equal(now.Publish, next.Publish) {
 		r.Note = "published ports change with the next run"
@@ -78,14 +114,14 @@ func (b *Box) reload(why string) (Reloaded, error) {
 		// The new hosts of a secret count before the new rules do, the other way round
 		// when the rules do not load.
 		if err := b.network.secrets.Update(context.Background(), next.Secrets); err != nil {
-			return Reloaded{}, err
+			return err
 		}
 	}
 	if err := b.network.gate.Swap(next); err != nil {
 		if b.network.secrets != nil {
 			err = errors.Join(err, b.network.secrets.Update(context.Background(), now.Secrets))
 		}
-		return Reloaded{}, err
+		return err
 	}
 	b.network.plan.Store(next)
 	r.Changed = true
@@ -95,9 +131,7 @@ func (b *Box) reload(why string) (Reloaded, error) {
 			r.Note = "hosts and ports that are new are not reachable in this session: " + err.Error()
 		}
 	}
-	change := audit.PolicyChange{Policy: r.Policy, Layers: auditLayers(p.policy), Why: why}
-	b.denials.emitEvent(change)
-	return r, nil
+	return nil
 }
 
 func auditLayers(p *policy.Policy) []audit.Layer {
@@ -162,9 +196,12 @@ const (
 
 // controlling starts the control of a box when it is needed, once.
 type controlling struct {
-	mu      sync.Mutex
+	mu      sync.Mutex // guards what follows
 	over    bool
 	control *control
+
+	reloading sync.Mutex     // guards what follows
+	rules     *policy.Policy // whose rules for programs hold; nil for the box's own
 }
 
 // stop ends the control; none starts any more.
@@ -207,7 +244,7 @@ type controlAnswer struct {
 	Hint      string    `json:"hint,omitempty"`
 }
 
-// startControl begins to listen, and to watch the policy of a box with a network.
+// startControl begins to listen, and to watch the policy of a box that follows it.
 // It returns nil where there is no place for the socket, which a box can do
 // without, and when the box is being closed.
 func (b *Box) startControl() *control {
@@ -222,7 +259,7 @@ func (b *Box) startControl() *control {
 	c := &control{session: b.session, desk: b.desk, box: b, dir: sessionsDir(b.plan.facts), stop: make(chan struct{})}
 	listens := c.listen()
 	b.controlling.control = c
-	if b.network != nil {
+	if b.changes() {
 		c.wait.Add(1)
 		go c.watch()
 	}

@@ -355,8 +355,8 @@ func (b *Box) loosens(cfg Config) error {
 
 // allowHost adds a rule to the running gate, as a new generation.
 func (b *Box) allowHost(rule string) error {
-	b.network.reloading.Lock()
-	defer b.network.reloading.Unlock()
+	b.controlling.reloading.Lock()
+	defer b.controlling.reloading.Unlock()
 	next, err := b.network.plan.Load().With(rule, policy.Source{Layer: policy.LayerFlag, File: "granted"})
 	if err != nil {
 		return err

@@ -8,12 +8,12 @@ import (
 
 func policyReloadVerb(a *app) *verb {
 	return &verb{
-		name: "policy reload", args: "[flags] [SESSION]", short: "let a running session read its network policy anew",
-		long: `A session with a network looks at its policy files once a second; this asks at
-once and says what came of it. The new policy is checked as a whole: with an
-error nothing changes. Connections that it would not allow are closed. What is
-not about the network holds from the next run. SESSION may be left out when one
-session runs.`,
+		name: "policy reload", args: "[flags] [SESSION]", short: "let a running session read its policy anew",
+		long: `A session with a network, or with rules for programs, looks at its policy files
+once a second; this asks at once and says what came of it. The new policy is
+checked as a whole: with an error nothing changes. Connections that it would not
+allow are closed, and programs are judged by its rules. Everything else holds from
+the next run. SESSION may be left out when one session runs.`,
 		flags: []*flag{a.jsonFlag("the answer as JSON")},
 		mixed: true,
 		run: func(words []string) error {
@@ -47,7 +47,7 @@ func oneSession(words []string) (string, error) {
 	}
 	switch len(list) {
 	case 0:
-		return "", &usageError{"no session with a network runs", "bailey run --allow-net HOST -- CMD starts one"}
+		return "", &usageError{"no session runs whose policy can change", "bailey run --allow-net HOST -- CMD starts one"}
 	case 1:
 		return list[0], nil
 	}
@@ -61,9 +61,9 @@ func (a *app) reloaded(r bailey.Reloaded, err error) {
 		a.say(message{Level: "warning", Text: "the policy changed and does not load, so the old one stays: " + text, Hint: hint})
 		return
 	}
-	what := "the network is as it was"
+	what := "the network and the rules are as they were"
 	if r.Changed {
-		what = "the new network policy is in force"
+		what = "the new policy is in force"
 	}
 	if r.Note != "" {
 		what += "; " + r.Note
