@@ -282,6 +282,22 @@ func TestBackground(t *testing.T) {
 	}
 }
 
+// TestLiveDenials: with -v a refusal is shown while the command runs, on a line of its
+// own, and not where a program has the whole screen; once more at the end, in any case.
+func TestLiveDenials(t *testing.T) {
+	s := onTerminal(t, "exec bailey run -v -- sh -c 'printf text; mkdir .vscode 2>/dev/null; read a; printf \"\\033[?1049hfull\"; mkdir .idea 2>/dev/null; read a; printf \"\\033[?1049ldone\"'")
+	s.expect("text\r\nbailey: denied: mkdir ")
+	s.expect(".vscode is protected")
+	s.typed("\r")
+	s.expect("full")
+	s.typed("\r")
+	if shown := s.expect("done"); strings.Contains(shown, ".idea") {
+		t.Errorf("in the middle of a screen: %q", shown)
+	}
+	s.expect("work/.idea")
+	s.ended()
+}
+
 // TestTrustAsks: trust shows the file and asks on the terminal.
 func TestTrustAsks(t *testing.T) {
 	for answer, want := range map[string]string{"yes\n": "trusted", "no\n": "untrusted", "\n": "untrusted", "\x04": "untrusted"} {
