@@ -123,7 +123,13 @@ func (b *Box) seedAgent() error {
 // agentFiles puts an agent's files with credentials over their places, with what
 // stands for each secret. They are this box's own: placeholders are.
 func (d *dressed) agentFiles(u *agent.Use, facts *plan.Facts, session string, placeholder func(string) string) error {
-	if u == nil || d.plan.Private != nil || len(u.Auth) == 0 {
+	if u == nil || d.plan.Private != nil {
+		return nil
+	}
+	if err := u.Answer(session, placeholder); err != nil {
+		return err
+	}
+	if len(u.Auth) == 0 {
 		return nil
 	}
 	dir := sessionsDir(facts)

@@ -272,3 +272,84 @@ func TestOnlyTOML(t *testing.T) {
 		t.Error("no error")
 	}
 }
+
+// TestAnswer: what the person has said about a key holds for its placeholder, in each
+// box anew.
+func TestAnswer(t *testing.T) {
+	const key = "sk-ant-api03-0123456789abcdefghijklmnop"
+	for _, c := range []struct{ name, said, login, field string }{
+		{"nothing said", "", "", "approved"},
+		{"yes", `{"customApiKeyResponses":{"approved":["` + key[len(key)-20:] + `"]}}`, "", "approved"},
+		{"no", `{"customApiKeyResponses":{"approved":["other"],"rejected":["` + key[len(key)-20:] + `"]}}`, "", "rejected"},
+		{"nothing said, with a login", `{"customApiKeyResponses":{"approved":["other"]}}`, `{"claudeAiOauth":{"accessToken":"sk-ant-oat01-x"}}`, ""},
+		{"not JSON", "[", "", "approved"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			f := facts(t, "ANTHROPIC_API_KEY="+key)
+			if c.said != "" {
+				put(t, f.Home+"/.claude.json", c.said)
+			}
+			if c.login != "" {
+				put(t, f.Home+"/.claude/.credentials.json", c.login)
+			}
+			for _, placeholder := range []string{"placeholder-first-0123456789abcdef", "placeholder-second-0123456789abcdef"} {
+				u := use(t, "claude", f)
+				if _, err := u.Seed("s"); err != nil {
+					t.Fatal(err)
+				}
+				if err := u.Answer("s", func(secret string) string {
+					if secret != "anthropic-key" {
+						t.Errorf("asked for %s", secret)
+					}
+					return placeholder
+				}); err != nil {
+					t.Fatal(err)
+				}
+				k, _ := u.kept(".claude/.claude.json")
+				text, err := os.ReadFile(k.Source + "/.claude.json")
+				if err != nil {
+					t.Fatal(err)
+				}
+				doc, err := parse(text)
+				if err != nil {
+					t.Fatal(err)
+				}
+				for _, field := range []string{"approved", "rejected"} {
+					list, _ := doc.get("customApiKeyResponses." + field)
+					var want any
+					if field == c.field {
+						want = []any{placeholder[len(placeholder)-20:]}
+					}
+					if diff := cmp.Diff(want, list); diff != "" {
+						t.Errorf("%s: %s", field, diff)
+					}
+				}
+				if strings.Contains(string(text), key[len(key)-20:]) {
+					t.Error("letters of the real key are in the box")
+				}
+			}
+		})
+	}
+}
+
+// TestLoopback: a model on this machine is a port of the host inside.
+func TestLoopback(t *testing.T) {
+	for address, want := range map[string]string{
+		"http://127.0.0.1:4000/v1": "http://host.bailey.internal:4000/v1",
+		"http://localhost":         "http://host.bailey.internal:80",
+		"https://[::1]:8443":       "https://host.bailey.internal:8443",
+		"https://model.example":    "",
+		"http://127.0.0.1.example": "",
+		"http://192.168.1.2:4000":  "",
+	} {
+		f := facts(t, "ANTHROPIC_API_KEY=k", "ANTHROPIC_BASE_URL="+address)
+		u := use(t, "claude", f)
+		p, err := policy.Load(policy.LoadInput{Home: f.Home, StartDir: f.Workspace.Root, Workspace: f.Workspace.Root, Presets: u.Presets})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := p.Env.Set["ANTHROPIC_BASE_URL"].V; got != want || (len(p.Network.Localhost) > 0) != (want != "") {
+			t.Errorf("%s is %q inside, ports %v", address, p.Env.Set["ANTHROPIC_BASE_URL"].V, p.Network.Localhost)
+		}
+	}
+}

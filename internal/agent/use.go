@@ -6,9 +6,11 @@ import (
 	"errors"
 	"io"
 	"io/fs"
+	"net/netip"
 	"net/url"
 	"os"
 	"path"
+	"slices"
 	"sort"
 	"strings"
 	"syscall"
@@ -29,6 +31,7 @@ type Use struct {
 	Auth        []Auth
 	Files       []File // that are put into the kept directories at each start
 
+	asked   []answer
 	home    string // the account's, on the host
 	foreign bool
 	uid     int
@@ -76,6 +79,11 @@ func New(name string, layers []*policy.Preset, f *plan.Facts) (*Use, error) {
 	}
 	for _, p := range layers {
 		if err := u.auth(p); err != nil {
+			return nil, err
+		}
+	}
+	for _, p := range layers {
+		if err := u.answers(p, f); err != nil {
 			return nil, err
 		}
 	}
@@ -248,6 +256,15 @@ func (u *Use) moved(p, says *policy.Preset, env []string) *policy.Preset {
 		if err != nil || address.Hostname() == "" {
 			continue
 		}
+		from := policy.Source{Layer: v.From.Layer, File: "$" + l.name}
+		if port := loopback(address); port != "" {
+			address.Host = policy.HostInside + ":" + port
+			p = p.Loopback(port, l.words[0].key, l.name, address.String(), from)
+			if note := "the model is at port " + port + " of this machine ($" + l.name + "), inside " + address.Host; !slices.Contains(u.Notes, note) {
+				u.Notes = append(u.Notes, note)
+			}
+			continue
+		}
 		host, rule := address.Hostname(), address.Hostname()
 		if strings.Contains(host, ":") {
 			rule = "[" + host + "]"
@@ -255,9 +272,25 @@ func (u *Use) moved(p, says *policy.Preset, env []string) *policy.Preset {
 		if port := address.Port(); port != "" {
 			rule += ":" + port
 		}
-		p = p.Host(rule, host, l.words[0].key, policy.Source{Layer: v.From.Layer, File: "$" + l.name})
+		p = p.Host(rule, host, l.words[0].key, from)
 	}
 	return p
+}
+
+// loopback is the port of an address on this machine, "" for any other.
+func loopback(address *url.URL) string {
+	host := address.Hostname()
+	if ip, err := netip.ParseAddr(host); err == nil && !ip.IsLoopback() || err != nil && host != "localhost" && host != policy.HostInside {
+		return ""
+	}
+	port := address.Port()
+	if port == "" {
+		port = "80"
+		if address.Scheme == "https" {
+			port = "443"
+		}
+	}
+	return port
 }
 
 // secrets leaves out the secrets of which there is no value, and lets the others'
@@ -291,7 +324,9 @@ func (u *Use) secrets(p *policy.Preset, env []string) *policy.Preset {
 		taken[s.Env] = s.Env != ""
 		u.Keys = append(u.Keys, name)
 		for _, h := range s.Hosts {
-			p = p.Host(h, h, "", all[name].From)
+			if h != policy.HostInside { // its ports are granted one by one
+				p = p.Host(h, h, "", all[name].From)
+			}
 		}
 	}
 	return p

@@ -107,6 +107,8 @@ var keys = [...]key{
 		doc: "Fields of JSON files in them that are set at each start: FILE FIELD=VALUE."},
 	{name: "agent.auth", kind: kindTexts, place: inPreset,
 		doc: "Files with credentials, of which the box sees some fields and placeholders: FILE [fields=FIELD,…] [unsigned=FIELD,…] [FIELD=VALUE …]."},
+	{name: "agent.answer", kind: kindTexts, place: inPreset,
+		doc: "Questions about keys that the agent need not ask again: FILE secret=NAME last=COUNT yes=FIELD no=FIELD [of=FILE]."},
 	{name: "agent.args", kind: kindTexts, place: inPreset, doc: "Arguments that are put before the person's own."},
 	{name: "agent.base-url", kind: kindTexts, place: inPreset,
 		doc: "Variables that move a model's address, when the person has set them: NAME HOST."},

@@ -252,10 +252,12 @@ func checkAllow(text string) (problem, hint string) {
 	return "", ""
 }
 
-// isOwnHost says whether a name is the host's own loopback, as the gate spells it
-// (gate.HostName) or as everybody does.
+// HostInside is the name that the host's loopback has inside a box.
+const HostInside = "host.bailey.internal"
+
+// isOwnHost says whether a name is the host's own loopback.
 func isOwnHost(name string) bool {
-	return name == "localhost" || strings.HasSuffix(name, ".localhost") || name == "host.bailey.internal"
+	return name == "localhost" || strings.HasSuffix(name, ".localhost") || name == HostInside
 }
 
 func localhostHint(ports []hostname.PortRange) string {

@@ -61,6 +61,23 @@ func (p *Preset) Without(secret string) *Preset {
 // Host returns the preset with one more host, that every secret in it that goes to
 // the host was may go to too.
 func (p *Preset) Host(rule, host, was string, from Source) *Preset {
+	out := p.sends(host, was)
+	out.doc.entries = append(out.doc.entries, entry{key: lookup("network.allow"), text: canonicalRule(rule), from: from})
+	return out
+}
+
+// Loopback is Host for a port of the host's loopback, which has another name inside:
+// the variable says so there.
+func (p *Preset) Loopback(port, was, variable, value string, from Source) *Preset {
+	out := p.sends(HostInside, was)
+	out.doc.entries = append(out.doc.entries,
+		entry{key: lookup("network.localhost"), text: port, from: from},
+		entry{key: lookup("env.set"), text: variable, aux: value, from: from})
+	return out
+}
+
+// sends returns the preset with secrets that go to host too, where they went to was.
+func (p *Preset) sends(host, was string) *Preset {
 	out := p.edit(func(*entry) bool { return true })
 	for i := range out.doc.entries {
 		e := &out.doc.entries[i]
@@ -76,7 +93,6 @@ func (p *Preset) Host(rule, host, was string, from Source) *Preset {
 			}
 		}
 	}
-	out.doc.entries = append(out.doc.entries, entry{key: lookup("network.allow"), text: canonicalRule(rule), from: from})
 	return out
 }
 
