@@ -10,6 +10,7 @@ import (
 	"github.com/bailey-run/bailey/internal/graft"
 	"github.com/bailey-run/bailey/internal/hook"
 	"github.com/bailey-run/bailey/internal/layers"
+	"github.com/bailey-run/bailey/internal/policy"
 )
 
 type installOptions struct {
@@ -87,7 +88,7 @@ func (o *installOptions) check(verb string, words []string) error {
 		}
 	}
 	hint := "known are " + strings.Join(known, ", ")
-	if near := nearest(words[0], known); near != "" {
+	if near := policy.Nearest(words[0], known); near != "" {
 		hint = "did you mean " + near + "?"
 	}
 	return &usageError{"there is no agent " + quote(words[0]) + " that can be set up", hint}

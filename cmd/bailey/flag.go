@@ -1,6 +1,10 @@
 package main
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/bailey-run/bailey/internal/policy"
+)
 
 // flag is one flag of a verb. The parser is our own and small: package net, which
 // the usual ones bring along for flags that are addresses, costs every start
@@ -56,7 +60,7 @@ func (v *verb) flag(args []string) (int, error) {
 			return 1, nil
 		}
 		hint := "bailey help " + v.name + " lists the flags"
-		if near := nearest(name, v.flagNames()); near != "" {
+		if near := policy.Nearest(name, v.flagNames()); near != "" {
 			hint = "did you mean " + near + "?"
 		} else if !v.mixed && v.words == "command" {
 			hint += "; flags of the command go behind it"

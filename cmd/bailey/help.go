@@ -1,6 +1,10 @@
 package main
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/bailey-run/bailey/internal/policy"
+)
 
 func helpVerb(a *app) *verb {
 	return &verb{
@@ -17,7 +21,7 @@ func helpVerb(a *app) *verb {
 				entry := find(list, w)
 				if entry == nil {
 					hint := "bailey help lists the verbs"
-					if near := nearest(w, names(list)); near != "" {
+					if near := policy.Nearest(w, names(list)); near != "" {
 						hint = "did you mean bailey help " + near + "?"
 					}
 					return &usageError{"there is no verb " + quote(strings.Join(words, " ")), hint}

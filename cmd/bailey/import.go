@@ -12,6 +12,7 @@ import (
 
 	"github.com/bailey-run/bailey/internal/imports"
 	"github.com/bailey-run/bailey/internal/layers"
+	"github.com/bailey-run/bailey/internal/policy"
 )
 
 type importOptions struct {
@@ -51,7 +52,7 @@ func (a *app) policyImport(o *importOptions, words []string) error {
 		}
 		hint := "as in: bailey policy import claude"
 		if len(words) == 1 {
-			if near := nearest(words[0], imports.Agents()); near != "" {
+			if near := policy.Nearest(words[0], imports.Agents()); near != "" {
 				hint = "did you mean bailey policy import " + near + "?"
 			}
 		}

@@ -6,6 +6,8 @@ import (
 	"log"
 	"os"
 	"strings"
+
+	"github.com/bailey-run/bailey/internal/policy"
 )
 
 func main() { os.Exit(realMain(os.Args[1:])) }
@@ -59,7 +61,7 @@ func (a *app) dispatch(args []string) error {
 	entry := find(verbs(), name)
 	if entry == nil {
 		hint := "bailey help lists the verbs; to run a command: bailey run -- " + name
-		if near := nearest(name, names(verbs())); near != "" {
+		if near := policy.Nearest(name, names(verbs())); near != "" {
 			hint = "did you mean bailey " + near + "?"
 		}
 		return &usageError{"unknown verb " + quote(name), hint}
@@ -81,7 +83,7 @@ func (a *app) invoke(v *verb, args []string) error {
 		entry := find(v.sub, args[0])
 		if entry == nil {
 			hint := "bailey " + v.name + " has " + strings.Join(names(v.sub), ", ")
-			if near := nearest(args[0], names(v.sub)); near != "" {
+			if near := policy.Nearest(args[0], names(v.sub)); near != "" {
 				hint = "did you mean bailey " + v.name + " " + near + "?"
 			}
 			return &usageError{"unknown verb " + quote(v.name+" "+args[0]), hint}

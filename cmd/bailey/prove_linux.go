@@ -192,7 +192,7 @@ func (o *proveOptions) gates() ([]probe.Severity, error) {
 		s = strings.TrimSpace(s)
 		if !slices.Contains(known, s) {
 			hint := "the tiers are " + strings.Join(known, ", ")
-			if near := nearest(s, known); near != "" {
+			if near := policy.Nearest(s, known); near != "" {
 				hint = "did you mean " + near + "?"
 			}
 			return nil, &usageError{"unknown severity " + quote(s) + " for --gate", hint}

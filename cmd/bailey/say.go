@@ -166,7 +166,7 @@ func describe(err error) (text, hint string) {
 		hint = usage.hint
 	case errors.As(err, &unknown):
 		hint = "there are " + strings.Join(unknown.Known, ", ") + "; bailey agent ls says more"
-		if near := nearest(unknown.Name, unknown.Known); near != "" {
+		if near := policy.Nearest(unknown.Name, unknown.Known); near != "" {
 			hint = "did you mean " + near + "? bailey agent ls lists them"
 		}
 	case errors.As(err, &pol):
