@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	"github.com/bailey-run/bailey/internal/approval"
+	"github.com/bailey-run/bailey/internal/plan"
+	"github.com/bailey-run/bailey/internal/policy"
 )
 
 // FuzzControl: no request to a session crashes it, answers a question that does
@@ -16,7 +18,7 @@ func FuzzControl(f *testing.F) {
 	f.Add([]byte(`{"op":"reload"}`))
 	f.Add([]byte("{\"op\":\"answer\",\"note\":\"\xff\"}\n"))
 	f.Fuzz(func(t *testing.T, line []byte) {
-		c := &control{session: "s", desk: &approval.Desk{}, box: &Box{}}
+		c := &control{session: "s", desk: &approval.Desk{}, box: &Box{plan: &Plan{policy: &policy.Policy{}}, box: &plan.Plan{}}}
 		if len(line)%2 == 0 {
 			c.box = nil
 		}

@@ -32,7 +32,7 @@ func (a *app) prove(o *proveOptions, prefix []string) error {
 	if o.list {
 		return a.listProbes(o)
 	}
-	selected, err := probe.Select(probe.All(), o.only, o.skip, nearest)
+	selected, err := probe.Select(probe.All(), o.only, o.skip, policy.Nearest)
 	var unknown *probe.SelectError
 	if errors.As(err, &unknown) {
 		hint := "bailey prove --list lists them"
@@ -206,7 +206,7 @@ func (a *app) listProbes(o *proveOptions) error {
 	selected := probe.All()
 	if len(o.only)+len(o.skip) > 0 {
 		var err error
-		if selected, err = probe.Select(selected, o.only, o.skip, nearest); err != nil {
+		if selected, err = probe.Select(selected, o.only, o.skip, policy.Nearest); err != nil {
 			return &usageError{err.Error(), "bailey prove --list lists them all"}
 		}
 	}
