@@ -115,7 +115,7 @@ func (p *Policy) Ask(ctx context.Context, tool string, d ToolDecision, person As
 				kind = Kind(part.Kind)
 			}
 		}
-		q := Question{Kind: kind, Subject: subject, Rule: part.Rule, Unclear: !clear, Scopes: []Scope{ScopeProject, ScopeAlways}} // there is no session
+		q := Question{Kind: kind, Subject: subject, Rule: part.Rule, Unclear: !clear, Exe: tool + ", outside of a box", Scopes: []Scope{ScopeProject, ScopeAlways}} // there is no session
 		if part.From.File != "" {
 			q.Where = part.From.String()
 		}

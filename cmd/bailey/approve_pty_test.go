@@ -229,6 +229,7 @@ func TestHookAsksElsewhere(t *testing.T) {
 	s.expect("waiting for questions")
 
 	cmd, out, said := hook("touch made; sh hidden")
+	s.expect("outside of a box")
 	s.expect(`"touch made"`)
 	s.answer("y", "note: ")
 	if err := cmd.Wait(); err != nil {
