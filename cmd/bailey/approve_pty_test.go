@@ -274,6 +274,16 @@ func TestHookAsksElsewhere(t *testing.T) {
 	}
 }
 
+// TestGeminiAsks: with a terminal Gemini CLI asks by itself.
+func TestGeminiAsks(t *testing.T) {
+	in := `{"hook_event_name":"BeforeTool","cwd":"CWD","tool_name":"run_shell_command","tool_input":{"command":"rm -rf x"}}`
+	s := onTerminal(t, "printf '%s' '"+in+"' | sed \"s|CWD|$PWD|\" > in; timeout 60 bailey hook gemini < in | cat; echo over")
+	if said := s.expect("over"); !strings.Contains(said, `"decision":"ask"`) {
+		t.Error(said)
+	}
+	s.ended()
+}
+
 // TestOutOfReach: a box reaches neither the sockets at which answers are given nor
 // what is kept of them, also with a directory around them named.
 func TestOutOfReach(t *testing.T) {
