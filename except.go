@@ -47,7 +47,7 @@ func (c *Config) Except(ctx context.Context, name string, words []string, person
 	}
 	desk, done := askOutside(p.facts, p.p, person)
 	defer done()
-	q := Question{Kind: KindException, Subject: text, Why: v.V.Reason, Rule: "exceptions." + name, Where: where, Project: p.p.Workspace}
+	q := Question{Kind: KindException, Subject: text, Why: v.V.Reason, Rule: "exceptions." + name, Where: where, Project: p.p.Workspace, Scopes: []Scope{ScopeProject}}
 	a := desk.Ask(ctx, q)
 	if !a.Allow {
 		return refused(a.Rule, "answer the question on a terminal, or with bailey approve")
