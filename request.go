@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io/fs"
 	"net"
+	"os"
 	"path"
 	"slices"
 	"strconv"
@@ -220,10 +221,16 @@ func (r *requests) path(ctx context.Context, q approval.Question) inside.Answer 
 		return inside.Answer{Error: "a path is absolute"}
 	}
 	q.Subject = path.Clean(q.Subject)
-	if e := b.plan.Explain(q.Subject); e.Read && !write || e.Write {
-		return inside.Answer{Granted: true, Holds: inside.Now, Reason: "it was open to this box already"}
-	}
 	refused := inside.Answer{Reason: notGranted, Hint: "go on without it"}
+	if b.opens(q.Subject, write) {
+		// A link that the box may make leads where it likes. What is at its end is the
+		// same answer as nothing there.
+		if !straight(q.Subject) && !b.leadsOpen(q.Subject, write) {
+			refused.Reason, refused.Hint = "it is a link to what is not open to this box", "ask for the path that it leads to"
+			return refused
+		}
+		return inside.Answer{Granted: true, Holds: inside.Now, Reason: "it is open to this box already"}
+	}
 	if why := plan.RefuseGrant(pol, facts, q.Subject, write); why != "" {
 		refused.Reason += ": " + why
 		return refused
@@ -295,6 +302,32 @@ func (r *requests) path(ctx context.Context, q approval.Question) inside.Answer 
 		return failed("it was granted, but could not be shown: " + err.Error())
 	}
 	return r.said(q, a, holds)
+}
+
+// opens says whether the plan opens a path, as it is spelled.
+func (b *Box) opens(p string, write bool) bool {
+	e := b.plan.Explain(p)
+	return e.Write || e.Read && !write
+}
+
+// leadsOpen says whether what a path leads to is there, and open.
+func (b *Box) leadsOpen(p string, write bool) bool {
+	f, real, err := linux.Find(p)
+	if err != nil {
+		return false
+	}
+	f.Close()
+	return b.opens(real, write)
+}
+
+// straight says that no part of a path is a symbolic link.
+func straight(p string) bool {
+	for ; p != "/"; p = path.Dir(p) {
+		if info, err := os.Lstat(p); err == nil && info.Mode()&fs.ModeSymlink != 0 {
+			return false
+		}
+	}
+	return true
 }
 
 // look says what a path of the host leads to.

@@ -208,6 +208,34 @@ func TestRequestSwap(t *testing.T) {
 	}
 }
 
+// TestRequestLink asks for a link that the box has made itself: it opens nothing, and
+// no answer tells whether there is anything at its end.
+func TestRequestLink(t *testing.T) {
+	dir, outer := askingPlace(t)
+	one := filepath.Join(outer, "one")
+	who := &scripted{yes: map[string]Scope{one: approval.Session, filepath.Join(dir, "there"): approval.Session}}
+	a := openAsking(t, Config{Dir: dir, Ask: who})
+	a.do("ln -s " + one + " there; ln -s " + outer + "/none gone; ln -s " + outer + " up; echo mine >file; ln -s file own")
+	for name, open := range map[string]bool{"there": false, "gone": false, "up/one": false, "up/none": false, "own": true, "file": true, "new": true} {
+		for _, kind := range []string{"read", "write"} {
+			x := a.ask(inside.Request{Op: "request", Kind: kind, Subject: filepath.Join(dir, name)})
+			if x.Granted != open || !open && (x.Hint != "ask for the path that it leads to" || x.By != "") {
+				t.Errorf("%s %s: %+v", kind, name, x)
+			}
+		}
+	}
+	if list := who.questions(); len(list) != 0 {
+		t.Errorf("a person was asked: %+v", list)
+	}
+	// By the name of what it leads to, it is as ever.
+	if x := a.ask(inside.Request{Op: "request", Kind: "read", Subject: one}); !x.Granted || who.questions()[0].Subject != one {
+		t.Errorf("%+v", x)
+	}
+	if out := a.do("cat there"); out != "one file\n" {
+		t.Errorf("not shown: %s", out)
+	}
+}
+
 // TestRequestNobody: without anybody to ask the answer is no, and it says nothing
 // about what is there.
 func TestRequestNobody(t *testing.T) {
