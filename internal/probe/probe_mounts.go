@@ -6,6 +6,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -170,6 +171,7 @@ func mountProbes() []Probe {
 			}
 			return os.Remove(from)
 		}),
+		{ID: "mounts.every-point", Severity: Hardening, NeedsBox: true, Title: "rename every mount point of the box", Why: "what was mounted to stay would be somewhere else", Wall: "mount points stay where they are: in the kernel, and in the name broker", Fix: fixFull, Attack: renameMounts},
 		hidden("renamed", "rename a hidden file", func(in *Inside, path, other string) error {
 			return errors.Join(os.Rename(path, other), both(in, path, other))
 		}),
@@ -237,6 +239,31 @@ func mountProbes() []Probe {
 		open("uevent", "/sys/kernel/uevent_helper", "the kernel runs what it names as root of the host"),
 		{ID: "mounts.uid-map", Severity: Hardening, Title: "open the id map of the own user namespace for writing", Why: "ids that are mapped wrongly are others' ids", Wall: "procfs is read-only", Fix: fixFull, Attack: func(*Inside) error { return openForWriting("/proc/self/uid_map") }},
 	}
+}
+
+// renameMounts renames each mount point of the box to another name and back: those of
+// the scratch world and of bailey's own directory, and no other.
+func renameMounts(in *Inside) error {
+	text, err := os.ReadFile("/proc/self/mountinfo")
+	if err != nil {
+		return err
+	}
+	tried := errHeld
+	for line := range strings.Lines(string(text)) {
+		f := strings.Fields(line)
+		if len(f) < 5 {
+			continue
+		}
+		at := f[4] // proc_pid_mountinfo(5): the mount point
+		own := os.Getenv("BAILEY_README") != "" && (at == ownDir || strings.HasPrefix(at, ownDir+"/"))
+		if !own && !strings.HasPrefix(at, in.Base+"/") {
+			continue
+		}
+		if os.Rename(at, at+".moved") == nil {
+			tried = os.Rename(at+".moved", at)
+		}
+	}
+	return tried
 }
 
 // withVictim gives a probe a process outside, too.
