@@ -60,7 +60,7 @@ func (w *worker) exec(dirfd, path, argv, flags uint64) (int, unix.Errno) {
 	if found == unix.EFAULT || found == unix.ENAMETOOLONG {
 		return 0, found
 	}
-	about := s.Judge != nil && w.concerns(e)
+	about := s.Judge != nil && (w.concerns(e) || w.calledBy(argv))
 	if found != 0 {
 		if about {
 			return 0, found // and no other file in its place
@@ -264,6 +264,25 @@ func (w *worker) concerns(e *Exec) bool {
 		}
 	}
 	return false
+}
+
+// calledBy asks the same about the name that a program is given as its own.
+func (w *worker) calledBy(argv uint64) bool {
+	s := w.cfg.Execs
+	if s.Concerns == nil || argv == 0 {
+		return false
+	}
+	var first [8]byte
+	if n, e := w.readMemory(argv, first[:]); e != 0 || n < len(first) {
+		return false // the kernel cannot read it either
+	}
+	addr := binary.LittleEndian.Uint64(first[:])
+	if addr == 0 {
+		return false
+	}
+	var text [unix.PathMax]byte
+	own, whole, e := w.readArg(addr, len(text), text[:])
+	return e == 0 && (!whole || s.Concerns(lastPart(own)))
 }
 
 func lastPart(path string) string { return path[strings.LastIndexByte(path, '/')+1:] }

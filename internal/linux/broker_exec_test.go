@@ -149,7 +149,7 @@ func TestExecJudge(t *testing.T) {
 	}
 	ways := []string{
 		`./forbidden`, `"$PWD/forbidden"`, `sh ways`, `env ./forbidden`, `timeout 20 ./forbidden`, `nohup ./forbidden`, `xargs ./forbidden </dev/null`, `find forbidden -exec ./{} \;`,
-		`./link`, `./script`, `./second`, `./third`, `./linked`, `cd sub; ../forbidden`, `(exec -a other ./forbidden)`, `setsid -w ./forbidden`, `nice ./forbidden`, `perl -e 'exec "./forbidden"'`, `perl -e 'system "./forbidden"'`, `make -s -f mk`, `PATH=. forbidden`,
+		`./link`, `./script`, `./second`, `./third`, `./linked`, `cd sub; ../forbidden`, `(exec -a other ./forbidden)`, `(exec -a forbidden /bin/sh -c ": >ran")`, `(exec -a /x/forbidden /bin/sh -c ": >ran")`, `setsid -w ./forbidden`, `nice ./forbidden`, `perl -e 'exec "./forbidden"'`, `perl -e 'system "./forbidden"'`, `make -s -f mk`, `PATH=. forbidden`,
 		`python3 -c 'import subprocess; subprocess.run("./forbidden")'`,
 		`python3 -c 'import os; os.posix_spawn("./forbidden", ["f"], {})'; sleep 0.2`,
 		`python3 -c 'import os; f = os.open("forbidden", os.O_RDONLY); os.set_inheritable(f, True); os.execve(f, ["f"], {})'`,

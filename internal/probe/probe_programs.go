@@ -68,6 +68,11 @@ func programProbes() []Probe {
 			c.Args[0] = "fine"
 			return execute(in, c)
 		}),
+		p("under-name", "that is another one under its name", func(in *Inside, _ string) error {
+			c := exec.Command("/bin/sh", "-c", ": > ran")
+			c.Args[0] = deniedProgram
+			return execute(in, c)
+		}),
 		p("proc-root", "through /proc/self/root", func(in *Inside, dir string) error {
 			return execute(in, exec.Command("/proc/self/root"+dir+"/"+deniedProgram, "ran"))
 		}),
