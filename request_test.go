@@ -227,12 +227,67 @@ func TestRequestLink(t *testing.T) {
 	if list := who.questions(); len(list) != 0 {
 		t.Errorf("a person was asked: %+v", list)
 	}
+	// What the box says of itself is no path of the host.
+	for kind, open := range map[string]bool{"read": true, "write": false} {
+		if x := a.ask(inside.Request{Op: "request", Kind: kind, Subject: inside.Readme}); x.Granted != open || x.By != "" {
+			t.Errorf("%s: %+v", kind, x)
+		}
+	}
 	// By the name of what it leads to, it is as ever.
 	if x := a.ask(inside.Request{Op: "request", Kind: "read", Subject: one}); !x.Granted || who.questions()[0].Subject != one {
 		t.Errorf("%+v", x)
 	}
 	if out := a.do("cat there"); out != "one file\n" {
 		t.Errorf("not shown: %s", out)
+	}
+}
+
+// TestRequestKeys asks a person who says yes to everything. Keys stay hidden: by their
+// name, by where they really are, by a link in what is granted, and below it.
+func TestRequestKeys(t *testing.T) {
+	home, err := filepath.EvalSymlinks(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, name := range []string{"w/a", "dots/keys/id", ".netrc", ".config/gh/hosts.yml", ".config/google-chrome/Cookies", ".config/fine", "docs/a"} {
+		must(os.MkdirAll(filepath.Dir(filepath.Join(home, name)), 0o755))
+		must(os.WriteFile(filepath.Join(home, name), []byte("content of "+name+"\n"), 0o644))
+	}
+	must(os.Symlink("dots/keys", home+"/.ssh"))
+	must(os.Symlink("../.ssh", home+"/docs/link"))
+	for _, kind := range []string{"STATE", "CONFIG", "CACHE"} {
+		t.Setenv("XDG_"+kind+"_HOME", t.TempDir())
+	}
+	who := &scripted{yes: map[string]Scope{}}
+	for _, name := range []string{".ssh", ".ssh/id", "dots/keys", "dots/keys/id", ".netrc", "dots", ".config", "docs", "docs/link"} {
+		who.yes[filepath.Join(home, name)] = approval.Session
+	}
+	a := openAsking(t, Config{Dir: home + "/w", Home: home, Ask: who})
+	for _, c := range []struct {
+		name    string
+		granted bool
+	}{
+		{".ssh", false}, {".ssh/id", false}, {"dots/keys", false}, {"dots/keys/id", false}, {".netrc", false},
+		{"dots", true}, {".config", true}, {"docs", true}, {"docs/a", true}, {"docs/link", false}, {"docs/link/id", false}, {"dots/keys/id", false}, {".config/gh", false},
+	} {
+		if x := a.ask(inside.Request{Op: "request", Kind: "read", Subject: filepath.Join(home, c.name)}); x.Granted != c.granted {
+			t.Errorf("%s: %+v", c.name, x)
+		}
+	}
+	for _, q := range who.questions() {
+		if name, _ := filepath.Rel(home, q.Subject); !slices.Contains([]string{"dots", ".config", "docs"}, name) {
+			t.Errorf("a person was asked about %s", name)
+		}
+	}
+	out := a.do("cd " + home + "; cat dots/keys/id .ssh/id docs/link/id .netrc .config/gh/hosts.yml .config/google-chrome/Cookies .config/fine docs/a")
+	if strings.Count(out, "content of") != 2 || !strings.Contains(out, "content of .config/fine\ncontent of docs/a\n") {
+		t.Errorf("read: %s", out)
 	}
 }
 
