@@ -266,7 +266,7 @@ func TestRequestKeys(t *testing.T) {
 	}
 	who := &scripted{yes: map[string]Scope{}}
 	for _, name := range []string{".ssh", ".ssh/id", "dots/keys", "dots/keys/id", ".netrc", "dots", ".config", "docs", "docs/link"} {
-		who.yes[filepath.Join(home, name)] = approval.Session
+		who.yes[filepath.Join(home, name)] = approval.Project
 	}
 	a := openAsking(t, Config{Dir: home + "/w", Home: home, Ask: who})
 	for _, c := range []struct {
@@ -285,8 +285,16 @@ func TestRequestKeys(t *testing.T) {
 			t.Errorf("a person was asked about %s", name)
 		}
 	}
-	out := a.do("cd " + home + "; cat dots/keys/id .ssh/id docs/link/id .netrc .config/gh/hosts.yml .config/google-chrome/Cookies .config/fine docs/a")
-	if strings.Count(out, "content of") != 2 || !strings.Contains(out, "content of .config/fine\ncontent of docs/a\n") {
+	const read = "; cat dots/keys/id .ssh/id docs/link/id .netrc .config/gh/hosts.yml .config/google-chrome/Cookies .config/fine docs/a"
+	// The answers are kept: the next box of the project is opened with them.
+	for _, box := range []*asking{a, openAsking(t, Config{Dir: home + "/w", Home: home})} {
+		if out := box.do("cd " + home + read); strings.Count(out, "content of") != 2 || !strings.Contains(out, "content of .config/fine\ncontent of docs/a\n") {
+			t.Errorf("read: %s", out)
+		}
+	}
+	// What the person's own policy gives is given.
+	own := openAsking(t, Config{Dir: home + "/w", Home: home, Read: []string{home + "/.config/gh"}})
+	if out := own.do("cd " + home + read); strings.Count(out, "content of") != 3 || !strings.Contains(out, "content of .config/gh/hosts.yml") {
 		t.Errorf("read: %s", out)
 	}
 }
