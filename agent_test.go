@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -84,5 +85,68 @@ func TestAgentLogin(t *testing.T) {
 	}
 	if got := run(`ls ~/.claude ~/.local/state/bailey 2>/dev/null; true`); got != "" {
 		t.Errorf("another agent sees %q", got)
+	}
+}
+
+// TestAgentMountPoints: what is kept for an agent, and its login in there, are mount
+// points of the box. None is moved, replaced or removed, by no way: the file that
+// stands for the login must not uncover another, and a directory that has moved would
+// be another place with the rights of this one.
+func TestAgentMountPoints(t *testing.T) {
+	home := dir(t)
+	work := home + "/work"
+	for name, text := range map[string]string{
+		"work/bailey.toml":                "",
+		".local/share/opencode/auth.json": `{"anthropic":{"type":"api","key":"sk-ant-api03-TheRealKeyOfTheLogin0123456789"}}`,
+	} {
+		must(0, os.MkdirAll(filepath.Dir(home+"/"+name), 0o755))
+		must(0, os.WriteFile(home+"/"+name, []byte(text), 0o600))
+	}
+	t.Setenv("XDG_STATE_HOME", home+"/xdg/state")
+	t.Setenv("XDG_CACHE_HOME", home+"/xdg/cache")
+	t.Setenv("XDG_CONFIG_HOME", home+"/xdg/config")
+	p, err := bailey.Prepare(bailey.Config{Dir: work, Home: home, Agent: "opencode"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	run := func(script string) string {
+		t.Helper()
+		out, _ := p.Command(context.Background(), "sh", "-c", script).CombinedOutput()
+		return string(out)
+	}
+	kept := home + "/.local/share/opencode"
+	if out := run("echo one >" + kept + "/x; mkdir " + kept + "/sub; cat " + kept + "/auth.json"); !strings.Contains(out, `"key": "sk-ant-api03-`) || strings.Contains(out, "TheReal") {
+		t.Fatalf("the login is not there: %s", out)
+	}
+	exchange := map[string]string{"amd64": "316", "arm64": "276"}[runtime.GOARCH] // renameat2
+	for _, c := range []struct{ what, try string }{
+		{"moved", "mv -T $K $K.old"},
+		{"moved away", "mv -T $K " + work + "/k"},
+		{"removed", "rmdir $K"},
+		{"emptied and removed", "rm -f $K/x; rmdir $K/sub $K"},
+		{"replaced", "mkdir /tmp/o ~/o; mv -T ~/o $K"},
+		{"exchanged", `mkdir ~/p; perl -e 'exit(syscall(` + exchange + `, -100, $x = "$ENV{HOME}/p", -100, $y = "$ENV{K}", 2) != 0)'`},
+		{"a link", "ln -sfT /tmp $K"},
+		{"the login moved", "mv $K/auth.json $K/y"},
+		{"the login removed", "rm -f $K/auth.json"},
+		{"the login replaced", "echo x >$K/y; mv $K/y $K/auth.json"},
+		{"the login linked", "ln $K/auth.json $K/z"},
+		{"the login exchanged", `echo x >$K/y; perl -e 'exit(syscall(` + exchange + `, -100, $x = "$ENV{K}/y", -100, $y = "$ENV{K}/auth.json", 2) != 0)'`},
+		{"the login written", "echo x >$K/auth.json"},
+	} {
+		if strings.Contains(c.try, "perl") && exchange == "" {
+			continue
+		}
+		out := run("export K=" + kept + "; echo one >$K/x; { " + c.try + "; } && echo DONE; ls ~/.local/share; cat $K/auth.json; echo two >$K/after")
+		if strings.Contains(out, "DONE") || !strings.Contains(out, `"key": "sk-ant-api03-`) || strings.Contains(out, "TheReal") {
+			t.Errorf("%s: %s", c.what, out)
+		}
+		if found, _ := filepath.Glob(home + "/xdg/state/bailey/agents/opencode/*/.local/share/opencode/after"); len(found) != 1 || os.Remove(found[0]) != nil {
+			t.Errorf("%s: the directory is not what is kept any more: %s", c.what, out)
+		}
+	}
+	// What lies in it is the box's own to move.
+	if out := run("cd " + kept + " && mkdir -p sub && mv sub sub2 && rmdir sub2 && echo DONE"); out != "DONE\n" {
+		t.Error(out)
 	}
 }

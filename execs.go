@@ -124,10 +124,26 @@ func programNames(e *linux.Exec) [][]string {
 	if len(e.Args) > 0 && e.Args[0] != "" && path.Base(e.Args[0]) != path.Base(e.Path) {
 		lists = append(lists, e.Args)
 	}
-	if len(e.Script) > 0 {
-		lists = append(lists, append(append(slices.Clone(e.Script), e.Path), rest...))
+	run := with(e.Path)
+	for i := range e.Scripts {
+		s := &e.Scripts[i]
+		run = append(slices.Clone(s.Words), run...)
+		lists = append(lists, run)
+		if s.Real != "" && path.Base(s.Real) != path.Base(s.Words[0]) {
+			lists = append(lists, append([]string{s.Real}, run[1:]...))
+		}
 	}
 	return lists
+}
+
+// programKey is all that the answer of the rules hangs on: a link that leads to another
+// program by now is another key.
+func programKey(e *linux.Exec) string {
+	parts := append([]string{e.Path, e.Real}, e.Args...)
+	for i := range e.Scripts {
+		parts = append(append(parts, "#!", e.Scripts[i].Real), e.Scripts[i].Words...)
+	}
+	return strings.Join(parts, "\x00")
 }
 
 // shown is how a program is written: by its name alone where only the owner of the
@@ -160,7 +176,7 @@ func cut(words []string) string {
 // judge holds a program that is about to be executed against the rules.
 func (b *Box) judge(ctx context.Context, e *linux.Exec) syscall.Errno {
 	rules := b.deep()
-	key := e.Path + "\x00" + strings.Join(e.Script, " ") + "\x00" + strings.Join(e.Args, "\x00")
+	key := programKey(e)
 	if b.execs.passes(key) {
 		return 0
 	}

@@ -176,6 +176,24 @@ func TestDeepReload(t *testing.T) {
 	}
 }
 
+// TestDeepNames holds a rule for what is called by other names: a link that led to
+// another program a moment ago, and scripts whose interpreter it is.
+func TestDeepNames(t *testing.T) {
+	d := deployable(t)
+	for name, text := range map[string]string{"publish": "#!/bin/sh\nexit 7\n", "first": "#!" + d + "/deploy prod\n", "second": "#!" + d + "/first x\n"} {
+		if err := os.WriteFile(filepath.Join(d, name), []byte(text), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	script := "ln -s publish now; ./now prod; echo $?; ln -sf deploy now; ./now prod; echo $?; ./first; echo $?; ./second; echo $?"
+	for policy, want := range map[string]string{"": "7\n0\n0\n0\n", `permissions.deny = ["Bash(deploy prod *)", "Bash(publish test *)"]`: "7\n126\n126\n126\n"} {
+		out, _ := sh(t, open(t, bailey.Config{Dir: d, PolicyFile: rules(t, policy)}), "rm -f now trace; exec 2>/dev/null; "+script).Output()
+		if string(out) != want || (traces(t, d) == "") != (policy != "") {
+			t.Errorf("%q: %s%s", policy, out, traces(t, d))
+		}
+	}
+}
+
 // TestDeepAskedOnce holds that a program that is tried in several directories is
 // asked about once.
 func TestDeepAskedOnce(t *testing.T) {

@@ -45,6 +45,7 @@ func prepare(cfg Config, facts *plan.Facts) (*Plan, error) {
 			return nil, err
 		}
 		if len(kept) > 0 {
+			kept = withHidden(pol, facts, kept)
 			if pol, use, err = cfg.load(facts, kept...); err != nil {
 				return nil, err
 			}

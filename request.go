@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io/fs"
 	"net"
+	"os"
 	"path"
 	"slices"
 	"strconv"
@@ -220,23 +221,30 @@ func (r *requests) path(ctx context.Context, q approval.Question) inside.Answer 
 		return inside.Answer{Error: "a path is absolute"}
 	}
 	q.Subject = path.Clean(q.Subject)
-	if e := b.plan.Explain(q.Subject); e.Read && !write || e.Write {
-		return inside.Answer{Granted: true, Holds: inside.Now, Reason: "it was open to this box already"}
-	}
 	refused := inside.Answer{Reason: notGranted, Hint: "go on without it"}
+	if ownPath(q.Subject) && write {
+		refused.Reason = inside.Dir + " is the box's own, and read-only"
+		return refused
+	}
+	if b.opens(q.Subject, write) {
+		return r.already(q.Subject, write)
+	}
 	if why := plan.RefuseGrant(pol, facts, q.Subject, write); why != "" {
 		refused.Reason += ": " + why
 		return refused
 	}
+	if plan.LeadsHidden(pol, facts, q.Subject, look) {
+		return refused
+	}
 	if !write && r.granted(q.Subject) {
-		return inside.Answer{Granted: true, Holds: inside.Now, Reason: "it was granted already"}
+		return r.already(q.Subject, write)
 	}
 	// Whether something is there is not for the box to know before a person said yes.
 	f, real, err := linux.Find(q.Subject)
 	if err == nil {
 		defer f.Close()
 		q.Subject = real
-		if plan.RefuseGrant(pol, facts, real, write) != "" || !path.IsAbs(real) {
+		if plan.RefuseGrant(pol, facts, real, write) != "" || plan.LeadsHidden(pol, facts, real, look) || ownPath(real) || !path.IsAbs(real) {
 			return refused
 		}
 	}
@@ -295,6 +303,47 @@ func (r *requests) path(ctx context.Context, q approval.Question) inside.Answer 
 		return failed("it was granted, but could not be shown: " + err.Error())
 	}
 	return r.said(q, a, holds)
+}
+
+// ownPath says whether a path is what the box says of itself, which is no path of the
+// host.
+func ownPath(p string) bool { return p == inside.Dir || strings.HasPrefix(p, inside.Dir+"/") }
+
+// opens says whether the plan opens a path, as it is spelled.
+func (b *Box) opens(p string, write bool) bool {
+	e := b.plan.Explain(p)
+	return e.Write || !write && (e.Read || ownPath(p))
+}
+
+// already answers for a path that is open, as it is spelled. A link, which the box may
+// have made, leads where it likes: then the end of it must be open too, and the answer
+// is the same whether anything is there.
+func (r *requests) already(p string, write bool) inside.Answer {
+	if !straight(p) && !r.leadsOpen(p, write) {
+		return inside.Answer{Reason: "it is a link to what is not open to this box", Hint: "ask for the path that it leads to"}
+	}
+	return inside.Answer{Granted: true, Holds: inside.Now, Reason: "it is open to this box already"}
+}
+
+// leadsOpen says whether what a path leads to is there, and open.
+func (r *requests) leadsOpen(p string, write bool) bool {
+	f, real, err := linux.Find(p)
+	if err != nil {
+		return false
+	}
+	f.Close()
+	pol, facts := r.box.plan.policy, r.box.plan.facts
+	return r.box.opens(real, write) || !write && r.granted(real) && plan.RefuseGrant(pol, facts, real, false) == "" && !plan.LeadsHidden(pol, facts, real, look)
+}
+
+// straight says that no part of a path is a symbolic link.
+func straight(p string) bool {
+	for ; p != "/"; p = path.Dir(p) {
+		if info, err := os.Lstat(p); err == nil && info.Mode()&fs.ModeSymlink != 0 {
+			return false
+		}
+	}
+	return true
 }
 
 // look says what a path of the host leads to.

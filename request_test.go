@@ -208,6 +208,97 @@ func TestRequestSwap(t *testing.T) {
 	}
 }
 
+// TestRequestLink asks for a link that the box has made itself: it opens nothing, and
+// no answer tells whether there is anything at its end.
+func TestRequestLink(t *testing.T) {
+	dir, outer := askingPlace(t)
+	one := filepath.Join(outer, "one")
+	who := &scripted{yes: map[string]Scope{one: approval.Session, filepath.Join(dir, "there"): approval.Session}}
+	a := openAsking(t, Config{Dir: dir, Ask: who})
+	a.do("ln -s " + one + " there; ln -s " + outer + "/none gone; ln -s " + outer + " up; echo mine >file; ln -s file own")
+	for name, open := range map[string]bool{"there": false, "gone": false, "up/one": false, "up/none": false, "own": true, "file": true, "new": true} {
+		for _, kind := range []string{"read", "write"} {
+			x := a.ask(inside.Request{Op: "request", Kind: kind, Subject: filepath.Join(dir, name)})
+			if x.Granted != open || !open && (x.Hint != "ask for the path that it leads to" || x.By != "") {
+				t.Errorf("%s %s: %+v", kind, name, x)
+			}
+		}
+	}
+	if list := who.questions(); len(list) != 0 {
+		t.Errorf("a person was asked: %+v", list)
+	}
+	// What the box says of itself is no path of the host.
+	for kind, open := range map[string]bool{"read": true, "write": false} {
+		if x := a.ask(inside.Request{Op: "request", Kind: kind, Subject: inside.Readme}); x.Granted != open || x.By != "" {
+			t.Errorf("%s: %+v", kind, x)
+		}
+	}
+	// By the name of what it leads to, it is as ever.
+	if x := a.ask(inside.Request{Op: "request", Kind: "read", Subject: one}); !x.Granted || who.questions()[0].Subject != one {
+		t.Errorf("%+v", x)
+	}
+	if out := a.do("cat there"); out != "one file\n" {
+		t.Errorf("not shown: %s", out)
+	}
+}
+
+// TestRequestKeys asks a person who says yes to everything. Keys stay hidden: by their
+// name, by where they really are, by a link in what is granted, and below it.
+func TestRequestKeys(t *testing.T) {
+	home, err := filepath.EvalSymlinks(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, name := range []string{"w/a", "dots/keys/id", ".netrc", ".config/gh/hosts.yml", ".config/google-chrome/Cookies", ".config/fine", "docs/a"} {
+		must(os.MkdirAll(filepath.Dir(filepath.Join(home, name)), 0o755))
+		must(os.WriteFile(filepath.Join(home, name), []byte("content of "+name+"\n"), 0o644))
+	}
+	must(os.Symlink("dots/keys", home+"/.ssh"))
+	must(os.Symlink("../.ssh", home+"/docs/link"))
+	for _, kind := range []string{"STATE", "CONFIG", "CACHE"} {
+		t.Setenv("XDG_"+kind+"_HOME", t.TempDir())
+	}
+	who := &scripted{yes: map[string]Scope{}}
+	for _, name := range []string{".ssh", ".ssh/id", "dots/keys", "dots/keys/id", ".netrc", "dots", ".config", "docs", "docs/link"} {
+		who.yes[filepath.Join(home, name)] = approval.Project
+	}
+	a := openAsking(t, Config{Dir: home + "/w", Home: home, Ask: who})
+	for _, c := range []struct {
+		name    string
+		granted bool
+	}{
+		{".ssh", false}, {".ssh/id", false}, {"dots/keys", false}, {"dots/keys/id", false}, {".netrc", false},
+		{"dots", true}, {".config", true}, {"docs", true}, {"docs/a", true}, {"docs/link", false}, {"docs/link/id", false}, {"dots/keys/id", false}, {".config/gh", false},
+	} {
+		if x := a.ask(inside.Request{Op: "request", Kind: "read", Subject: filepath.Join(home, c.name)}); x.Granted != c.granted {
+			t.Errorf("%s: %+v", c.name, x)
+		}
+	}
+	for _, q := range who.questions() {
+		if name, _ := filepath.Rel(home, q.Subject); !slices.Contains([]string{"dots", ".config", "docs"}, name) {
+			t.Errorf("a person was asked about %s", name)
+		}
+	}
+	const read = "; cat dots/keys/id .ssh/id docs/link/id .netrc .config/gh/hosts.yml .config/google-chrome/Cookies .config/fine docs/a"
+	// The answers are kept: the next box of the project is opened with them.
+	for _, box := range []*asking{a, openAsking(t, Config{Dir: home + "/w", Home: home})} {
+		if out := box.do("cd " + home + read); strings.Count(out, "content of") != 2 || !strings.Contains(out, "content of .config/fine\ncontent of docs/a\n") {
+			t.Errorf("read: %s", out)
+		}
+	}
+	// What the person's own policy gives is given.
+	own := openAsking(t, Config{Dir: home + "/w", Home: home, Read: []string{home + "/.config/gh"}})
+	if out := own.do("cd " + home + read); strings.Count(out, "content of") != 3 || !strings.Contains(out, "content of .config/gh/hosts.yml") {
+		t.Errorf("read: %s", out)
+	}
+}
+
 // TestRequestNobody: without anybody to ask the answer is no, and it says nothing
 // about what is there.
 func TestRequestNobody(t *testing.T) {

@@ -93,6 +93,9 @@ func (a *app) prove(o *proveOptions, prefix []string) error {
 		opts.Prepare, opts.Explain = s.prepare, func(w probe.World, paths []string) []probe.Rule { return s.explain(self, w, paths) }
 		p.Notes = s.notes
 		opts.ReadOnly = s.plan.Mode() == bailey.ReadOnly
+		if opts.Policy, err = s.policy(); err != nil {
+			return err
+		}
 	}
 	progress := a.progress()
 	opts.Progress = progress.step
@@ -305,6 +308,36 @@ func (a *app) subject(o *proveOptions) (*subject, error) {
 		}
 	}
 	return s, nil
+}
+
+// policy says what of the policy leaves some probes without a meaning: a program of the
+// person's that would be run to answer, and rules for programs that are switched off.
+func (s *subject) policy() (p probe.Policy, err error) {
+	text, err := s.plan.Policy().MarshalJSON()
+	if err != nil {
+		return p, err
+	}
+	var pol struct {
+		Permissions struct {
+			Delegate policy.Value[string] `json:"delegate"`
+		} `json:"permissions"`
+		Exec struct {
+			Supervise policy.Value[string] `json:"supervise"`
+		} `json:"exec"`
+	}
+	if err := json.Unmarshal(text, &pol); err != nil {
+		return p, fmt.Errorf("read the policy: %w", err)
+	}
+	if d := pol.Permissions.Delegate; d.Set {
+		p.Answered = "the policy lets a program answer in place of a person (" + plan.Where(d.From) + ")"
+	}
+	switch x := pol.Exec.Supervise; {
+	case s.plan.Mode() == bailey.DangerFullAccess:
+		p.Unsupervised = "in mode danger-full-access no program inside is held against rules"
+	case x.Set && x.V != "rules":
+		p.Unsupervised = "the policy does not hold programs inside against rules (" + plan.Where(x.From) + ")"
+	}
+	return p, nil
 }
 
 func configDir(w probe.World) string { return filepath.Join(w.Home, ".config/bailey") }

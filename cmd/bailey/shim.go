@@ -11,6 +11,7 @@ import (
 
 	"github.com/bailey-run/bailey"
 	"github.com/bailey-run/bailey/internal/approval"
+	"github.com/bailey-run/bailey/internal/inside"
 	"golang.org/x/term"
 )
 
@@ -165,11 +166,15 @@ const boxHost = "bailey"
 
 // inBox reports whether this process is in a box. A variable could say so falsely
 // outside; a process that has given up its privileges, has a filter on its system
-// calls and is alone with a host of that name cannot.
+// calls and is alone with a host of that name, and with what a box says of itself,
+// cannot.
 func inBox() bool {
 	host, err := os.ReadFile("/proc/sys/kernel/hostname")
 	if err != nil || strings.TrimSpace(string(host)) != boxHost {
 		return false
+	}
+	if _, err := os.Stat(inside.JSON); err != nil {
+		return false // a container of that name
 	}
 	status, err := os.ReadFile("/proc/self/status")
 	if err != nil {

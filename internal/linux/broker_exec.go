@@ -60,7 +60,7 @@ func (w *worker) exec(dirfd, path, argv, flags uint64) (int, unix.Errno) {
 	if found == unix.EFAULT || found == unix.ENAMETOOLONG {
 		return 0, found
 	}
-	about := s.Judge != nil && w.concerns(e)
+	about := s.Judge != nil && (w.concerns(e) || w.calledBy(argv))
 	if found != 0 {
 		if about {
 			return 0, found // and no other file in its place
@@ -107,46 +107,91 @@ func (w *worker) findProgram(e *Exec, dirfd, path, flags uint64) unix.Errno {
 	}
 	t.n = n
 	e.Path = string(t.text[:n])
-	fd := -1
-	switch self, isFD := w.selfFD(t.text[:n]); {
-	case n == 0 && uint32(flags)&unix.AT_EMPTY_PATH != 0:
+	fd, errno := w.openProgram(t, dirfd, flags)
+	if errno != 0 {
+		return errno
+	}
+	e.Real = w.programPath(fd)
+	if e.Path == "" {
+		e.Path = e.Real
+	}
+	line := w.script(fd)
+	closeFD(fd)
+	for line != nil {
+		s := Script{Words: line}
+		line = nil
+		if w.cfg.Execs.Judge != nil && len(e.Scripts) < maxScripts {
+			s.Real, line = w.interpreter(t, s.Words[0])
+		}
+		e.Scripts = append(e.Scripts, s)
+	}
+	return 0
+}
+
+// interpreter finds the program that a #! line names, as the kernel does, and what
+// its own first line says.
+func (w *worker) interpreter(t *target, program string) (real string, line []string) {
+	t.drop()
+	t.reset()
+	t.n = copy(t.text[:unix.PathMax-1], program)
+	t.text[t.n] = 0
+	fd, e := w.openProgram(t, atCWD, 0)
+	if e != 0 {
+		return "", nil // the kernel does not find it either
+	}
+	defer closeFD(fd)
+	return w.programPath(fd), w.script(fd)
+}
+
+// openProgram opens the file that t names, without any right to it. It is one that
+// may be executed, and its status is in w.stat.
+func (w *worker) openProgram(t *target, dirfd, flags uint64) (fd int, errno unix.Errno) {
+	switch self, isFD := w.selfFD(t.text[:t.n]); {
+	case t.n == 0 && uint32(flags)&unix.AT_EMPTY_PATH != 0:
 		fd, errno = w.callerFD(int32(uint32(dirfd)), 0)
-	case n == 0:
-		return unix.ENOENT
+	case t.n == 0:
+		return -1, unix.ENOENT
 	case isFD:
 		fd, errno = w.callerFD(self, 0)
 	default:
-		if rest, own := w.ownProc(t.text[:n]); own && string(rest) == "exe" {
+		if rest, own := w.ownProc(t.text[:t.n]); own && string(rest) == "exe" {
 			fd, errno = w.inTask(cstr("exe\x00"), unix.O_PATH|unix.O_CLOEXEC)
 			break
 		}
 		if errno = w.ownNumber(t, name.Read); errno != 0 {
-			return errno
+			return -1, errno
 		}
 		if errno = w.descend(t, dirfd); errno == 0 {
 			fd, errno = w.pin(t, uint32(flags)&unix.AT_SYMLINK_NOFOLLOW == 0)
 		}
 	}
 	if errno != 0 {
-		return errno
+		return -1, errno
 	}
-	defer closeFD(fd)
-	var real [unix.PathMax]byte
-	if n, errno := w.realPath(fd, real[:]); errno == 0 {
-		e.Real = string(real[:n])
-		if e.Path == "" {
-			e.Path = e.Real
-		}
+	errno = w.fstat(fd)
+	if errno == 0 && (w.stat.Mode&unix.S_IFMT != unix.S_IFREG || w.stat.Mode&0o111 == 0) {
+		errno = unix.EACCES
 	}
-	if errno := w.fstat(fd); errno != 0 {
-		return errno
+	if errno != 0 {
+		closeFD(fd)
+		return -1, errno
 	}
-	if w.stat.Mode&unix.S_IFMT != unix.S_IFREG || w.stat.Mode&0o111 == 0 {
-		return unix.EACCES
-	}
-	e.Script = w.script(fd)
-	return 0
+	return fd, 0
 }
+
+// programPath is where the file fd lies, "" when that cannot be found out.
+func (w *worker) programPath(fd int) string {
+	var real [unix.PathMax]byte
+	n, errno := w.realPath(fd, real[:])
+	if errno != 0 {
+		return ""
+	}
+	return string(real[:n])
+}
+
+// maxScripts is how many scripts in a row are followed that are each other's
+// interpreters: one more than the kernel takes before it says ELOOP (fs/exec.c).
+const maxScripts = 6
 
 // scriptSlot remembers the #! line of a file as long as the file stays the same.
 type scriptSlot struct {
@@ -206,14 +251,38 @@ func (w *worker) concerns(e *Exec) bool {
 	if s.Concerns == nil {
 		return false
 	}
-	was := lastPart(e.Path)
-	if s.Concerns(was) {
+	either := func(asked, real string) bool {
+		asked, real = lastPart(asked), lastPart(real)
+		return s.Concerns(asked) || real != asked && real != "" && s.Concerns(real)
+	}
+	if either(e.Path, e.Real) {
 		return true
 	}
-	if real := lastPart(e.Real); real != was && s.Concerns(real) {
-		return true
+	for i := range e.Scripts {
+		if either(e.Scripts[i].Words[0], e.Scripts[i].Real) {
+			return true
+		}
 	}
-	return len(e.Script) > 0 && s.Concerns(lastPart(e.Script[0]))
+	return false
+}
+
+// calledBy asks the same about the name that a program is given as its own.
+func (w *worker) calledBy(argv uint64) bool {
+	s := w.cfg.Execs
+	if s.Concerns == nil || argv == 0 {
+		return false
+	}
+	var first [8]byte
+	if n, e := w.readMemory(argv, first[:]); e != 0 || n < len(first) {
+		return false // the kernel cannot read it either
+	}
+	addr := binary.LittleEndian.Uint64(first[:])
+	if addr == 0 {
+		return false
+	}
+	var text [unix.PathMax]byte
+	own, whole, e := w.readArg(addr, len(text), text[:])
+	return e == 0 && (!whole || s.Concerns(lastPart(own)))
 }
 
 func lastPart(path string) string { return path[strings.LastIndexByte(path, '/')+1:] }

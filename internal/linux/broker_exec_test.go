@@ -108,7 +108,7 @@ cd /usr; exec /bin/sh -c 'exit 3'`)
 			t.Errorf("true: %+v", list)
 		}
 		list := w.named("script")
-		if len(list) != 1 || !slices.Equal(list[0].Script, []string{"/bin/sh", "-e"}) || list[0].Real != script {
+		if len(list) != 1 || len(list[0].Scripts) != 1 || !slices.Equal(list[0].Scripts[0].Words, []string{"/bin/sh", "-e"}) || list[0].Real != script {
 			t.Fatalf("script: %+v", list)
 		}
 		if len(w.named("nosuch-program")) != 0 {
@@ -149,7 +149,7 @@ func TestExecJudge(t *testing.T) {
 	}
 	ways := []string{
 		`./forbidden`, `"$PWD/forbidden"`, `sh ways`, `env ./forbidden`, `timeout 20 ./forbidden`, `nohup ./forbidden`, `xargs ./forbidden </dev/null`, `find forbidden -exec ./{} \;`,
-		`./link`, `cd sub; ../forbidden`, `(exec -a other ./forbidden)`, `setsid -w ./forbidden`, `nice ./forbidden`, `perl -e 'exec "./forbidden"'`, `perl -e 'system "./forbidden"'`, `make -s -f mk`, `PATH=. forbidden`,
+		`./link`, `./script`, `./second`, `./third`, `./linked`, `cd sub; ../forbidden`, `(exec -a other ./forbidden)`, `(exec -a forbidden /bin/sh -c ": >ran")`, `(exec -a /x/forbidden /bin/sh -c ": >ran")`, `setsid -w ./forbidden`, `nice ./forbidden`, `perl -e 'exec "./forbidden"'`, `perl -e 'system "./forbidden"'`, `make -s -f mk`, `PATH=. forbidden`,
 		`python3 -c 'import subprocess; subprocess.run("./forbidden")'`,
 		`python3 -c 'import os; os.posix_spawn("./forbidden", ["f"], {})'; sleep 0.2`,
 		`python3 -c 'import os; f = os.open("forbidden", os.O_RDONLY); os.set_inheritable(f, True); os.execve(f, ["f"], {})'`,
@@ -169,6 +169,10 @@ func TestExecJudge(t *testing.T) {
 		write("ways", "cd "+p.Dir+"\n./forbidden\n", 0o755)
 		write("mk", "all:\n\t./forbidden\n", 0o644)
 		os.Mkdir(filepath.Join(p.Dir, "sub"), 0o755)
+		write("script", "#!"+p.Dir+"/forbidden x\n", 0o755)
+		write("second", "#!"+p.Dir+"/script\n", 0o755)
+		write("third", "#!"+p.Dir+"/second x\n", 0o755)
+		write("linked", "#!"+p.Dir+"/link\n", 0o755)
 		if err := os.Symlink("forbidden", filepath.Join(p.Dir, "link")); err != nil {
 			t.Fatal(err)
 		}

@@ -122,15 +122,31 @@ func SamePeer(c *net.UnixConn) bool {
 
 // outside says whether a process is in our own user namespace, where no process of
 // a box of tier full is, should one ever reach a socket: a person's answers are
-// taken here. One that keeps this from being read does so by holding secrets; it
-// is no process of a box, whose namespaces their owner can always read.
+// taken here. One that keeps this from being read holds secrets, or runs a program
+// that its user may not read. A process of a box can do that too, and is known by its
+// pid namespace, which everybody may read.
 func outside(pid int) bool {
 	theirs, err := os.Readlink("/proc/" + strconv.Itoa(pid) + "/ns/user")
+	if errors.Is(err, os.ErrPermission) {
+		return pid > 0 && samePIDs(pid)
+	}
 	if err != nil {
-		return errors.Is(err, os.ErrPermission) && pid > 0
+		return false
 	}
 	ours, err := os.Readlink("/proc/self/ns/user")
 	return err == nil && ours == theirs
+}
+
+// samePIDs says whether a process has one number only, as those of our own pid
+// namespace have (proc_pid_status(5), NSpid).
+func samePIDs(pid int) bool {
+	status, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/status")
+	if err != nil {
+		return false
+	}
+	_, line, found := strings.Cut(string(status), "\nNSpid:")
+	line, _, _ = strings.Cut(line, "\n")
+	return found && len(strings.Fields(line)) == 1
 }
 
 // PeerPID is the process at the other end of a connection, as this process sees

@@ -39,13 +39,19 @@ type Exec struct {
 	Inside int // of the process, as it sees itself
 	Parent int // of its parent, as this process sees it; 0 for one outside the box
 
-	Path   string   // as it was asked for; what a descriptor stands for, when it was by descriptor
-	Real   string   // where that leads, when it could be found out
-	Script []string // the interpreter of a #! line and its argument; nil for none
-	Args   []string // the arguments, with the program's own name first
-	More   int      // arguments that are not in Args, or not whole
-	Dir    string   // the working directory, inside; "" when it is not known
-	By     string   // the program that asks, inside
+	Path    string   // as it was asked for; what a descriptor stands for, when it was by descriptor
+	Real    string   // where that leads, when it could be found out
+	Scripts []Script // the #! lines that lead to what runs it, its own first; nil for none
+	Args    []string // the arguments, with the program's own name first
+	More    int      // arguments that are not in Args, or not whole
+	Dir     string   // the working directory, inside; "" when it is not known
+	By      string   // the program that asks, inside
+}
+
+// Script is the #! line of a file. Its interpreter may be a script too.
+type Script struct {
+	Words []string // the interpreter and its argument, as they are written
+	Real  string   // where the interpreter's name leads, when rules ask and it could be found out
 }
 
 // ExecEnd is the end of a process.

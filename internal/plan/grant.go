@@ -54,17 +54,49 @@ func (c *compiler) ownDirs() []string {
 	return out
 }
 
+// keyFiles, below HOME, hold passwords and tokens beside the directories for keys: of
+// programs that fetch, of package managers, and of browsers.
+var keyFiles = [...]string{
+	".netrc", ".git-credentials", ".config/git/credentials", ".docker", ".npmrc", ".yarnrc.yml", ".pypirc", ".gem/credentials", ".cargo/credentials", ".cargo/credentials.toml",
+	".vault-token", ".pgpass", ".my.cnf", ".mozilla", ".config/google-chrome", ".config/chromium", ".config/BraveSoftware", ".config/microsoft-edge", ".config/op", ".config/sops",
+}
+
 func (c *compiler) keyPlaces() []string {
 	var out []string
 	for _, home := range [...]string{c.f.Home, c.f.Account.Home} {
 		if home == "" {
 			continue
 		}
-		for _, d := range keyDirs {
+		for _, d := range append(keyDirs[:], keyFiles[:]...) {
 			out = append(out, path.Join(home, d))
 		}
 	}
 	return out
+}
+
+// hiddenPlaces are the paths that no grant opens: bailey's own, places for keys, and
+// what rules deny by its path.
+func (c *compiler) hiddenPlaces() []string {
+	list := append(c.ownDirs(), c.keyPlaces()...)
+	for _, v := range c.p.Files.Deny {
+		if p, ok := policy.Literal(v.V); ok {
+			list = append(list, p)
+		}
+	}
+	return list
+}
+
+// LeadsHidden says whether real, a path without links, is what one of the paths that
+// no grant opens leads to: ~/.ssh may be a link to a directory of another name. look
+// is as in [GrantMasks].
+func LeadsHidden(pol *policy.Policy, f *Facts, real string, look func(string) Path) bool {
+	c := &compiler{p: pol, f: f, moved: map[string]Var{}}
+	for _, p := range c.hiddenPlaces() {
+		if at := look(p); at.Exists && under(real, at.Real) {
+			return true
+		}
+	}
+	return false
 }
 
 // GrantMasks are what stays hidden below a directory that is granted: what rules
@@ -73,14 +105,8 @@ func (c *compiler) keyPlaces() []string {
 // the host leads to.
 func GrantMasks(pol *policy.Policy, f *Facts, dir string, look func(string) Path) []Node {
 	c := &compiler{p: pol, f: f, moved: map[string]Var{}}
-	list := append(c.ownDirs(), c.keyPlaces()...)
-	for _, v := range pol.Files.Deny {
-		if p, ok := policy.Literal(v.V); ok {
-			list = append(list, p)
-		}
-	}
 	t := tree{nodes: map[string]Node{}}
-	for _, p := range list {
+	for _, p := range c.hiddenPlaces() {
 		at := look(p)
 		if !at.Exists || at.Real == dir || !under(at.Real, dir) {
 			continue

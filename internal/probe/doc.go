@@ -52,7 +52,12 @@
 // Probes of sceneGate run in a box that has a network: site.go has the servers of
 // ours that it leads to, reach.go what attacks speak to them. Everything that arrives
 // is in one book, so the nonce is said only where it must not arrive. Each has Host
-// and port right but for the one thing that it is about.
+// and port right but for the one thing that it is about. Its policy also denies a
+// program (probe_programs.go) and hides files of the workspace (probe_mounts.go).
+//
+// Probes about what bailey keeps for a person, and about what its boxes have, are
+// OwnBox; NeedsBox are those of which there is nothing without one. Probes that Asks
+// must not meet a program that answers: the policy's own would be run.
 //
 // It makes raw system calls, because it attacks. It runs on Linux.
 package probe

@@ -41,10 +41,33 @@ type Options struct {
 	// It places what they need and says why there can be no such box, "" when there
 	// can. Without it probes about bailey's gate are not shown.
 	Gate func(World, Grants) (command []string, why string, err error)
+	// Policy is what there is to know of the policy that is proved.
+	Policy Policy
 	// Progress, when not nil, is called when a probe is done, one call at a time.
 	Progress func(done, total int, r *Result)
 	// SelfCheck turns the meaning round: without walls each probe must happen.
 	SelfCheck bool
+}
+
+// Policy says which probes make no sense under a policy, and why; "" where they do.
+type Policy struct {
+	Answered     string // what may answer questions in place of a person
+	Unsupervised string // what keeps programs inside from being held against rules
+}
+
+// lacks says why a probe makes no sense for what is attacked.
+func (o *Options) lacks(p *Probe, a access) string {
+	switch {
+	case p.Asks && o.Policy.Answered != "":
+		return o.Policy.Answered
+	case p.Supervised && o.Policy.Unsupervised != "":
+		return o.Policy.Unsupervised
+	case (p.OwnBox || p.NeedsBox) && a == accessPrefix:
+		return notApplicable + "it is about the boxes of bailey, and this is another sandbox"
+	case p.NeedsBox && a == accessDirect:
+		return "without a box there is nothing to attack"
+	}
+	return ""
 }
 
 // Rule is what of a policy grants a path.
@@ -102,7 +125,7 @@ const runLimit = 15 * time.Minute
 
 // scenes are the scenarios in the order they are started: the longest first.
 func scenes() []string {
-	return []string{sceneSlow, sceneMain, sceneGate, sceneSecond, sceneKill, sceneEnd, sceneTTY, sceneFDs, sceneStdin, sceneStdinFile}
+	return []string{sceneSlow, sceneMain, sceneGate, sceneSecond, sceneAsk, sceneKill, sceneEnd, sceneTTY, sceneFDs, sceneStdin, sceneStdinFile}
 }
 
 // slow are the categories that go into a box of their own, so that two processors
@@ -249,6 +272,10 @@ func (r *run) scene(ctx context.Context, scene string, at []int) error {
 				continue
 			}
 		}
+		if why := r.o.lacks(&c.Probe, r.access()); why != "" {
+			r.finish(i, c, Cannot, why, 0)
+			continue
+		}
 		if c.Writes && r.o.ReadOnly {
 			r.finish(i, c, Cannot, "the mode is read-only", 0)
 			continue
@@ -300,7 +327,7 @@ func (r *run) scene(ctx context.Context, scene string, at []int) error {
 	}
 	s := &stage{run: r, host: h, name: scene, cases: cases, indices: indices}
 	switch scene {
-	case sceneMain, sceneSlow:
+	case sceneMain, sceneSlow, sceneAsk:
 		return s.oneByOne(ctx)
 	case sceneGate:
 		if err := s.oneByOne(ctx); err != nil {

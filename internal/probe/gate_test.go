@@ -65,6 +65,36 @@ func TestGateThatGrants(t *testing.T) {
 	}
 }
 
+// Without the rules and the covers that they are about, what is denied runs and what
+// is hidden is read, inside a box of bailey's: none of these probes is held by a
+// mistake of its own.
+func TestGateWithoutRules(t *testing.T) {
+	program := baileyProgram(t)
+	command := func(w World, more ...string) []string {
+		return slices.Concat([]string{program, "prove-run", w.Home, "--quiet"}, more, []string{"--"})
+	}
+	o := gateOptions(program, command, func(g *Grants) {
+		before, rest, _ := strings.Cut(g.Policy, "deny = [\"Bash(")
+		if rest == "" {
+			t.Error("the policy denies nothing")
+		}
+		g.Policy = before
+	})
+	var err error
+	if o.Probes, err = Select(All(), []string{"programs", "mounts.hidden-*"}, []string{"controls"}, nil); err != nil {
+		t.Fatal(err)
+	}
+	results, err := Run(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range results {
+		if r.Status != Escaped {
+			t.Errorf("%s: %s: %s", r.Probe.ID, r.Status, r.Reason)
+		}
+	}
+}
+
 // Against another sandbox, what is about bailey's gate is not applicable, and that is
 // not green.
 func TestGateOfOthers(t *testing.T) {
@@ -91,7 +121,7 @@ func TestGateOfOthers(t *testing.T) {
 		t.Error("nothing ran")
 	}
 	for _, p := range ForOthers(All()) {
-		if p.Control && p.OwnGate {
+		if p.Control && (p.OwnGate || p.NeedsBox) {
 			t.Errorf("%s is a control for others", p.ID)
 		}
 	}

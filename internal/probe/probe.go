@@ -30,6 +30,7 @@ const (
 	sceneKill      = "kill"       // killed in the middle
 	sceneEnd       = "end"        // ended in the usual way
 	sceneGate      = "gate"       // with a gate that leads to servers of ours
+	sceneAsk       = "ask"        // with somebody outside who is waited for and does not answer
 )
 
 // Probe is one attempt, or a control.
@@ -50,6 +51,11 @@ type Probe struct {
 	MayLack   bool // the attack may say that a program is missing inside
 	OwnGate   bool // sceneGate: about bailey's gate, and of no meaning for another sandbox
 	NeedsGate bool // sceneGate: what is attacked is there only where there is a gate
+	OwnBox    bool // about what bailey keeps and what its boxes have, and of no meaning for another sandbox
+	NeedsBox  bool // what is attacked is there only in a box
+	// Asks says that it asks for something, and Supervised that it is about rules for
+	// programs: see Policy.
+	Asks, Supervised bool
 	// Weaker is a word in the sentence by which bailey run announces that a tier
 	// does not hold this wall; "" for walls that every tier holds.
 	Weaker string
@@ -94,7 +100,7 @@ func (p *Probe) limit() time.Duration {
 // Categories are the names of all categories, in the order of the report.
 func Categories() []string {
 	return []string{"files", "aliases", "names", "git", "processes", "env", "fds", "terminal", "mounts", "kernel", "ipc",
-		"resources", "network", "gate", "rules", "sockets", "lifecycle", "second-run", "leftovers", "controls"}
+		"resources", "network", "gate", "rules", "approvals", "programs", "sockets", "lifecycle", "second-run", "leftovers", "controls"}
 }
 
 // All are all probes, by category.
@@ -102,7 +108,7 @@ func All() []Probe {
 	var all []Probe
 	for _, list := range [...]func() []Probe{
 		filesProbes, aliasProbes, nameProbes, gitProbes, processProbes, envProbes, fdProbes, terminalProbes, mountProbes, kernelProbes, ipcProbes,
-		resourceProbes, networkProbes, gateProbes, ruleProbes, socketProbes, lifecycleProbes, secondProbes, leftoverProbes, controlProbes, gateControls,
+		resourceProbes, networkProbes, gateProbes, ruleProbes, approvalProbes, programProbes, socketProbes, lifecycleProbes, secondProbes, leftoverProbes, controlProbes, requestControl, gateControls,
 	} {
 		all = append(all, list()...)
 	}

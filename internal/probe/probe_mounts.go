@@ -3,8 +3,10 @@
 package probe
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -45,6 +47,36 @@ func mountProbes() []Probe {
 		q.Plant = nil
 		return rootCan(q, func(*Case) error { return rawCall(nr, args...) })
 	}
+	// moved moves the workspace, makes a protected name in it, and moves it back.
+	moved := func(id, title string, away, back func(from, to string) error) Probe {
+		return Probe{ID: "mounts." + id, Severity: Persistence, Title: title, Why: "names are protected by where they lie, and a mount that moves takes them along", Wall: "mount points stay where they are: in the kernel, and in the name broker", Fix: fixNames,
+			Plant: func(c *Case) error { return c.Absent(filepath.Join(c.WS, ".nvim.lua")) },
+			Attack: func(in *Inside) error {
+				other := in.WS + "-" + in.Nonce[:12]
+				if err := away(in.WS, other); err != nil {
+					return err
+				}
+				err := os.WriteFile(filepath.Join(other, ".nvim.lua"), []byte("evil\n"), 0o644)
+				return errors.Join(err, back(other, in.WS))
+			}, Judge: touched, Undo: func(c *Case) { os.Remove(c.Args["path"]) }}
+	}
+	// hidden reads a file of the workspace that a rule hides, which is a mount point too.
+	hidden := func(id, title string, attack func(in *Inside, path, other string) error) Probe {
+		return Probe{ID: "mounts.hidden-" + id, Severity: Boundary, Scene: sceneGate, OwnGate: true, Title: title, Why: "what covers a file must not go away, and the file must not come out from under it", Wall: "mount points stay where they are: in the kernel, and in the name broker", Fix: fixNames,
+			Plant: func(c *Case) error {
+				if err := c.website(); err != nil {
+					return err
+				}
+				path := filepath.Join(c.own(c.WS+"/src"), "in", "key")
+				c.hidden = append(c.hidden, path)
+				return c.Secret(path)
+			},
+			Attack: func(in *Inside) error {
+				return attack(in, in.Args["path"], filepath.Join(in.WS, "other-"+in.Nonce[:12]))
+			}, Judge: cameOut}
+	}
+	// both reads at both places: which of the two is covered is the question.
+	both := func(in *Inside, a, b string) error { return errors.Join(lootFile(in, a), lootFile(in, b)) }
 	bad := ^uintptr(0) // no descriptor
 	return []Probe{
 		p("tmpfs", "mount a file system over a directory of the workspace", func(_ *Inside, dir string) error {
@@ -127,6 +159,41 @@ func mountProbes() []Probe {
 			}
 			return nil
 		}),
+		moved("workspace-moved", "rename the workspace, which is a mount point", os.Rename, os.Rename),
+		moved("workspace-exchanged", "exchange the workspace with another directory", func(from, to string) error {
+			if err := os.Mkdir(to, 0o755); err != nil {
+				return err
+			}
+			return unix.Renameat2(unix.AT_FDCWD, from, unix.AT_FDCWD, to, unix.RENAME_EXCHANGE)
+		}, func(from, to string) error {
+			if err := unix.Renameat2(unix.AT_FDCWD, from, unix.AT_FDCWD, to, unix.RENAME_EXCHANGE); err != nil {
+				return err
+			}
+			return os.Remove(from)
+		}),
+		{ID: "mounts.every-point", Severity: Hardening, NeedsBox: true, Title: "rename every mount point of the box", Why: "what was mounted to stay would be somewhere else", Wall: "mount points stay where they are: in the kernel, and in the name broker", Fix: fixFull, Attack: renameMounts},
+		hidden("renamed", "rename a hidden file", func(in *Inside, path, other string) error {
+			return errors.Join(os.Rename(path, other), both(in, path, other))
+		}),
+		hidden("linked", "link a hidden file to another name", func(in *Inside, path, other string) error {
+			return errors.Join(os.Link(path, other), both(in, path, other))
+		}),
+		hidden("exchanged", "exchange a hidden file with another", func(in *Inside, path, other string) error {
+			return errors.Join(os.WriteFile(other, nil, 0o644), unix.Renameat2(unix.AT_FDCWD, path, unix.AT_FDCWD, other, unix.RENAME_EXCHANGE), both(in, path, other))
+		}),
+		hidden("covered", "rename a file over what covers a hidden one", func(in *Inside, path, other string) error {
+			again := other + ".again"
+			return errors.Join(os.Link(path, again), os.WriteFile(other, nil, 0o644), os.Rename(other, path), both(in, path, again))
+		}),
+		hidden("removed", "remove what covers a hidden file", func(in *Inside, path, other string) error {
+			return errors.Join(os.Link(path, other), os.Remove(path), both(in, path, other))
+		}),
+		hidden("directory-renamed", "rename the directory of a hidden file", func(in *Inside, path, other string) error {
+			return errors.Join(os.Rename(filepath.Dir(path), other), both(in, path, filepath.Join(other, filepath.Base(path))))
+		}),
+		hidden("directory-exchanged", "exchange the directory of a hidden file with another", func(in *Inside, path, other string) error {
+			return errors.Join(os.Mkdir(other, 0o755), unix.Renameat2(unix.AT_FDCWD, filepath.Dir(path), unix.AT_FDCWD, other, unix.RENAME_EXCHANGE), both(in, path, filepath.Join(other, filepath.Base(path))))
+		}),
 		call("move-mount", "move a mount", unix.SYS_MOVE_MOUNT, bad, 0, bad, 0, 0),
 		call("pivot-root", "change the root of all", unix.SYS_PIVOT_ROOT, 1, 1),
 		{ID: "mounts.setns", Severity: Hardening, Title: "enter another namespace", Why: "the host's namespaces are the outside", Wall: wall, Fix: fixFull,
@@ -172,6 +239,31 @@ func mountProbes() []Probe {
 		open("uevent", "/sys/kernel/uevent_helper", "the kernel runs what it names as root of the host"),
 		{ID: "mounts.uid-map", Severity: Hardening, Title: "open the id map of the own user namespace for writing", Why: "ids that are mapped wrongly are others' ids", Wall: "procfs is read-only", Fix: fixFull, Attack: func(*Inside) error { return openForWriting("/proc/self/uid_map") }},
 	}
+}
+
+// renameMounts renames each mount point of the box to another name and back: those of
+// the scratch world and of bailey's own directory, and no other.
+func renameMounts(in *Inside) error {
+	text, err := os.ReadFile("/proc/self/mountinfo")
+	if err != nil {
+		return err
+	}
+	tried := errHeld
+	for line := range strings.Lines(string(text)) {
+		f := strings.Fields(line)
+		if len(f) < 5 {
+			continue
+		}
+		at := f[4] // proc_pid_mountinfo(5): the mount point
+		own := os.Getenv("BAILEY_README") != "" && (at == ownDir || strings.HasPrefix(at, ownDir+"/"))
+		if !own && !strings.HasPrefix(at, in.Base+"/") {
+			continue
+		}
+		if os.Rename(at, at+".moved") == nil {
+			tried = os.Rename(at+".moved", at)
+		}
+	}
+	return tried
 }
 
 // withVictim gives a probe a process outside, too.

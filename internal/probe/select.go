@@ -59,7 +59,8 @@ func matches(word string, p *Probe) bool {
 }
 
 // ForOthers are the probes that are run against another sandbox: without the controls
-// of bailey's gate. Its probes stay, and are reported as not applicable.
+// of bailey's gate and of its boxes. Their probes stay, and are reported as not
+// applicable.
 func ForOthers(probes []Probe) []Probe {
-	return slices.DeleteFunc(slices.Clone(probes), func(p Probe) bool { return p.Control && p.OwnGate })
+	return slices.DeleteFunc(slices.Clone(probes), func(p Probe) bool { return p.Control && (p.OwnGate || p.NeedsBox) })
 }

@@ -22,6 +22,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -187,7 +188,20 @@ env = "%s"
 
 [permissions]
 allow = ["Bash", "Read", "Edit", "WebFetch", "Bash(cat *)", "Read(~/**)", "Edit(**)"]
-`, resolver, secretOutside, siteSecret, secretInside)}
+deny = ["Bash(%s *)"]
+
+[files]
+deny = [%s]
+`, resolver, secretOutside, siteSecret, secretInside, deniedProgram, quoted(h.hidden))}
+}
+
+// quoted writes texts as the elements of a list in TOML.
+func quoted(list []string) string {
+	out := make([]string, len(list))
+	for i, s := range list {
+		out[i] = strconv.Quote(s)
+	}
+	return strings.Join(out, ", ")
 }
 
 func newSite(dir string) (*site, error) {

@@ -33,6 +33,7 @@ type host struct {
 	access    access   // sceneGate: how servers of ours are reached
 	site      *site    // sceneGate: these servers
 	command   []string // sceneGate: the sandbox, when it is bailey's
+	hidden    []string // sceneGate: files of the workspace that the policy denies
 	secretEnv []string // variables with secrets, in the sandbox's environment
 	noKeys    string   // why there is no session keyring
 	victims   []*victim
