@@ -268,6 +268,8 @@ func TestOther(t *testing.T) {
 		{"WebFetch", Input{URL: "https://evil.example/x"}, Deny}, {"WebFetch", Input{URL: "https://EVIL.example.:443/x"}, Deny}, {"WebFetch", Input{URL: "evil.example"}, Deny},
 		{"WebFetch", Input{URL: "https://a.good.example"}, Allow}, {"WebFetch", Input{URL: "https://good.example"}, Ask}, {"WebFetch", Input{URL: "https://a.good.example.evil.org"}, Ask},
 		{"WebFetch", Input{URL: "https://a.good.example@evil.org"}, Deny}, {"WebFetch", Input{URL: "https://a.good.example\\@evil.org"}, Deny}, {"WebFetch", Input{URL: "file:///etc/passwd"}, Deny}, {"WebFetch", Input{URL: "https://a.good.exa%6dple"}, Deny}, {"WebFetch", Input{URL: "https://evil.org#a.good.example"}, Ask},
+		{"WebFetch", Input{URL: "https:/evil.example/x"}, Deny}, {"WebFetch", Input{URL: "HTTPS:evil.example"}, Deny}, {"WebFetch", Input{URL: "https:///evil.example"}, Deny}, {"WebFetch", Input{URL: "https://evil.example..:80/"}, Deny},
+		{"WebFetch", Input{URL: "http://2130706433/"}, Deny}, {"WebFetch", Input{URL: "http://127.1/"}, Deny}, {"WebFetch", Input{URL: "http://0x7f.0.0.1/"}, Deny}, {"WebFetch", Input{URL: "http://0177.0.0.1/"}, Deny}, {"WebFetch", Input{URL: "http://127.0.0.1/"}, Ask}, {"WebFetch", Input{URL: "http://[::1]/"}, Ask},
 		{"mcp__git__log", Input{}, Allow}, {"mcp__git__push", Input{}, Ask}, {"mcp__bad__x", Input{}, Deny}, {"mcp__BAD__x", Input{}, Deny}, {"mcp__badly__x", Input{}, Ask},
 		{"Agent", Input{Name: "Deployer"}, Ask}, {"Task", Input{Name: "x"}, Allow}, {"TodoWrite", Input{}, Allow}, {"Nonsense", Input{}, Deny}, {"bash", Input{}, Deny},
 	} {

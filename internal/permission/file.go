@@ -30,6 +30,21 @@ func (s *Set) checkFile(file string, write bool, ctx *Context) Part {
 	return s.judgePaths(kind, file, paths, ctx.Cwd)
 }
 
+// checkGlob judges the files below a directory that a search picks by a pattern. One
+// without wildcards is a name, at any depth.
+func (s *Set) checkGlob(dir, glob string, ctx *Context) Part {
+	glob = strings.TrimPrefix(glob, "**/")
+	if !strings.ContainsAny(glob, `*?[{!\`) {
+		return s.checkFile(path.Join(dir, glob), false, ctx)
+	}
+	a := &analysis{ctx: ctx}
+	pattern := fields(known(glob)).alts[0]
+	if i := strings.IndexByte(pattern, '{'); i >= 0 {
+		pattern = pattern[:i] + string(rune(markRun)) + pattern[strings.LastIndexByte(pattern, '}')+1:]
+	}
+	return s.partlyKnown(a, kindRead, glob, path.Join(dir, pattern))
+}
+
 func refusedPath(file string) string {
 	switch {
 	case file == "":

@@ -1,6 +1,7 @@
 package permission
 
 import (
+	"net/netip"
 	"strings"
 
 	"github.com/bailey-run/bailey/internal/policy"
@@ -15,7 +16,11 @@ func (s *Set) Check(c Call, ctx Context) Decision {
 	case toolBash:
 		return s.checkShell(c.Input, &ctx)
 	case toolRead:
-		return s.conclude([]Part{s.checkFile(c.Input.Path, false, &ctx)})
+		parts := []Part{s.checkFile(c.Input.Path, false, &ctx)}
+		if c.Input.Glob != "" {
+			parts = append(parts, s.checkGlob(c.Input.Path, c.Input.Glob, &ctx))
+		}
+		return s.conclude(parts)
 	case toolEdit:
 		return s.conclude([]Part{s.checkFile(c.Input.Path, true, &ctx)})
 	case toolFetch:
@@ -397,6 +402,8 @@ func HostOf(address string) (host, problem string) {
 			return "", "this is not an address of the web"
 		}
 		text = rest
+	} else if s := strings.ToLower(text); strings.HasPrefix(s, "http:") || strings.HasPrefix(s, "https:") {
+		return "", "an address with less than two slashes is not what it looks like"
 	}
 	if i := strings.IndexAny(text, "/?#"); i >= 0 {
 		text = text[:i]
@@ -425,10 +432,26 @@ func HostOf(address string) (host, problem string) {
 			return "", "the host is not written in plain ASCII"
 		}
 	}
-	if host == "" {
+	switch {
+	case host == "":
 		return "", "the address names no host"
+	case strings.Contains(host, "..") || host[0] == '.' || strings.HasSuffix(host, "."):
+		return "", "the host has an empty part"
+	case oddNumber(host):
+		return "", "the host is a number that is not written as an address usually is"
 	}
 	return host, ""
+}
+
+// oddNumber reports whether a host is an IPv4 address in a form that readers of
+// addresses take for one, but that is not the usual: 127.1, 0x7f.0.0.1, 2130706433.
+func oddNumber(host string) bool {
+	last := host[strings.LastIndexByte(host, '.')+1:]
+	if !isDigits(last) && !strings.HasPrefix(last, "0x") {
+		return false
+	}
+	_, err := netip.ParseAddr(host)
+	return err != nil
 }
 
 // hostMatch compares a host with HOST or *.HOST, which stands for the names below.
