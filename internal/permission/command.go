@@ -36,6 +36,9 @@ func (a *analysis) call(c *syntax.CallExpr, input *syntax.Redirect) {
 		}
 		words = append(words, split(one)...)
 	}
+	if len(words) > 1 && words[0].exact && words[0].alts[0] == "--" {
+		words = words[1:] // behind the word time
+	}
 	if len(words) == 0 {
 		return
 	}
@@ -174,7 +177,7 @@ func (a *analysis) inside(cmd *command, at int, more ...word) {
 
 // runs adds a command that cmd runs.
 func (a *analysis) runs(cmd *command, words []word) {
-	in := &command{words: words, src: cmd.src, wrapped: cmd.wrapped + 1}
+	in := &command{words: words, src: cmd.src, wrapped: cmd.wrapped + 1, input: cmd.input}
 	cmd.inner = append(cmd.inner, in)
 	if in.wrapped > maxWrapped || a.weigh(words) {
 		in.problem = "there are more commands inside each other than are followed"
@@ -182,10 +185,10 @@ func (a *analysis) runs(cmd *command, words []word) {
 	}
 	if !words[0].exact {
 		in.problem = unknownName
-		a.spell(in, nil)
+		a.spell(in, in.input)
 		return
 	}
-	a.lookThrough(in, nil)
+	a.lookThrough(in, in.input)
 }
 
 // lookThrough finds what a command runs beside itself, and which files it opens.
@@ -203,7 +206,9 @@ func (a *analysis) lookThrough(cmd *command, input *syntax.Redirect) {
 		a.shellCommand(cmd, name, input)
 	default:
 		if w := findWrapper(name); w != nil {
+			cmd.input = input
 			a.wrapper(cmd, w)
+			a.options(cmd, name, input)
 			return
 		}
 		a.special(cmd, name, input)
