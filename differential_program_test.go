@@ -138,8 +138,51 @@ echo rm x | tee s; bash s
 x=RM; "${x@L}" y
 tool $'push\\0junk'
 vim -esc '!rm x|q' f
+env -- a.b=1 rm x
+tar fcI g.tar 'rm x' f
+tar czvfI g.tar 'rm x' f; tar cvfI g.tar 'rm x' f
+sed '\\%a%,\\%b%e rm x' <<< a
+sed 'v;1e rm x' <<< a
+sed 'v 4.2\n1e rm x' <<< a
+sed ':a;1e rm x' <<< a
+sed 's/[/p/;s,]/rm x/e;#,q,' <<< '/]'
+sed 'a\\foo\n1e rm x' <<< a
+ssh -vo 'ProxyCommand rm x' h
+ssh -4oProxyCommand='rm x' h
+ssh -o 'ProxyCommand "rm" x' h
+ssh -o$'ProxyCommand\trm x' h
+scp -vo 'ProxyCommand rm x' h:f g
+ssh-agent rm x
+ssh-agent -- rm x
+ssh-agent sh -c 'rm x'
+/proc/self/exe -c 'rm x'
+exec /proc/self/exe -c 'rm x'
+/proc/self/../self/exe -c 'rm x'
+ex -s +'!rm x' +q f
+vim -es f <<< $':!rm x\n:q!'
+ed -s f <<< $'r !rm x\nq'
+ed -s f <<< $'g/x/!rm x\n!rm x\nq'
+ed '!rm x' <<< q
+gdb -batch -ex 'python import os; os.system("rm x")'
+gdb -batch -ex 'she rm x'
+gdb -q <<< $'shell rm x\nq'
+gdb -nx -batch -iex 'shell rm x'
+sqlite3 :memory: ".once |rm x" 'select 1'
+sqlite3 :memory: ".output |rm x" 'select 1'
+sqlite3 <<< $'.output |rm x\nselect 1;'
+sqlite3 :memory: "select edit('a','rm x')"
+groff -U <<< $'.sy rm x'
+groff -U -Tascii <<< $'.pso rm x'
+make -f /dev/null 'X=$(shell rm x)' '.DEFAULT_GOAL=$(X)'
+make -f /dev/null '.DEFAULT_GOAL=$(shell rm x)'
+make -f /dev/null '.DEFAULT_GOAL=$(eval $(shell rm x))'
+make -f /dev/null X::='$(shell rm x)'
+make -f /dev/null X:::='$(shell rm x)'; make -f /dev/null 'X:=${shell rm x}'
+make -f /dev/null -E 'a:;rm x' a
+make -sE 'a:;rm x' -f /dev/null a
+script -q /dev/null <<E\nrm x\nE
 `
 
 // programsOfTricks are the programs that they need beside realPrograms. A text whose
 // program is not here runs nothing, and is passed by.
-const programsOfTricks = "ed ex vim gdb ssh scp setarch choom chrt node mawk sqlite3 zgrep gzip sdiff diff gcc dpkg groff troff grotty base64 rev id type"
+const programsOfTricks = "ed ex vim gdb ssh scp setarch choom chrt node mawk sqlite3 zgrep gzip sdiff diff gcc dpkg groff troff grotty base64 rev id type ssh-agent"

@@ -142,6 +142,8 @@ allow find . -name x | wc -l
 ask find . -exec ls {} +
 allow sed -n 5,10p f
 ask sed -n w f
+ask /proc/self/exe -c ls
+ask /dev/fd/3 x
 allow date
 ask date -s x
 ask date 010203042020
@@ -225,6 +227,16 @@ func TestPaths(t *testing.T) {
 	link.Real = func(p string) string { return strings.Replace(p, "/app/link", "/app/a/.env", 1) }
 	if d := s.Check(Call{Tool: "Read", Input: Input{Path: "link"}}, link); d.Verdict != Deny {
 		t.Errorf("a link to .env: %s", d.Verdict)
+	}
+	// Behind a link, .. leads to where the link does.
+	link.Real = func(p string) string { return strings.Replace(p, "/app/link/../", "/app/locked/", 1) }
+	for _, c := range []struct {
+		tool string
+		in   Input
+	}{{"Edit", Input{Path: "link/../a"}}, {"Edit", Input{Path: "/home/ann/app/link/../a"}}, {"Edit", Input{Path: "~/app/link/../a"}}, {"Bash", Input{Command: "echo > link/../a"}}, {"Bash", Input{Command: "touch link/../a"}}} {
+		if d := s.Check(Call{Tool: c.tool, Input: c.in}, link); d.Verdict != Deny {
+			t.Errorf("%s %v: %s", c.tool, c.in, d.Verdict)
+		}
 	}
 	want(t, s, `
 deny cat .env

@@ -191,14 +191,26 @@ func (a *analysis) runs(cmd *command, words []word) {
 	a.lookThrough(in, in.input)
 }
 
+// standsForOther reports whether the name of a program is a link of the kernel's: to
+// the shell itself, or to an open file.
+func standsForOther(name string) bool {
+	name = path.Clean(name)
+	return strings.HasPrefix(name, "/dev/fd/") || strings.HasPrefix(name, "/proc/") && (strings.HasSuffix(name, "/exe") || strings.Contains(name, "/fd/"))
+}
+
 // lookThrough finds what a command runs beside itself, and which files it opens.
 func (a *analysis) lookThrough(cmd *command, input *syntax.Redirect) {
 	name := cmd.name()
 	if name == "" || a.step() {
 		return
 	}
-	if strings.IndexByte(cmd.words[0].alts[0], '/') >= 0 {
+	if path := cmd.words[0].alts[0]; strings.IndexByte(path, '/') >= 0 {
 		a.executed = append(a.executed, execution{cmd, name})
+		if standsForOther(path) {
+			cmd.problem = "which program " + path + " is is not known before it runs"
+			a.shellCommand(cmd, "bash", input) // it may be the shell itself
+			return
+		}
 	}
 	switch {
 	case a.builtin(cmd, name):

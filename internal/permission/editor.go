@@ -9,9 +9,15 @@ import (
 // editor looks at the commands that editors, pagers and debuggers are given: as
 // options, and in a here-document. Most of them run what stands behind a !.
 func (a *analysis) editor(cmd *command, args []word, input *syntax.Redirect) {
-	commands := (&program{}).values(args, "-c --cmd")
+	commands, files := (&program{}).values(args, "-c --cmd"), (&program{}).values(args, "-S -u")
 	if cmd.name() == "gdb" || cmd.name() == "dc" {
-		commands = (&program{whole: true}).values(args, "-ex -iex -eval-command -init-eval-command -e -expression --expression")
+		p := &program{whole: true}
+		commands, files = p.values(args, "-ex -iex -eval-command -init-eval-command -e -expression"), p.values(args, "-x -ix -command -init-command -f -file")
+	}
+	for _, w := range files {
+		if !w.exact {
+			cmd.problem = "what " + cmd.name() + " is told to do is not known before it runs"
+		}
 	}
 	for _, w := range args {
 		if text := w.alts[0]; strings.HasPrefix(text, "+") {
@@ -32,9 +38,18 @@ func (a *analysis) editor(cmd *command, args []word, input *syntax.Redirect) {
 }
 
 func (a *analysis) editorLine(cmd *command, line string) {
-	signs := [...]string{"!", "system", "term ", "terminal "}
+	signs := []string{"!", "system", "term ", "terminal ", "job_start", "term_start"}
 	if cmd.name() == "gdb" {
-		signs = [...]string{"!", "shell ", "| ", "python"}
+		signs = []string{"!", "| "}
+		if word, rest, _ := strings.Cut(strings.TrimSpace(line), " "); len(word) > 1 {
+			for _, name := range [...]string{"shell", "python", "pipe", "source", "make", "guile"} {
+				if strings.HasPrefix(name, word) {
+					cmd.problem = "gdb runs a command"
+					a.quiet(rest)
+					a.quotedTexts(rest)
+				}
+			}
+		}
 	}
 	for _, sign := range signs {
 		at := strings.Index(line, sign)

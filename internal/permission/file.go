@@ -2,6 +2,7 @@ package permission
 
 import (
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/bailey-run/bailey/internal/policy"
@@ -21,13 +22,31 @@ func (s *Set) checkFile(file string, write bool, ctx *Context) Part {
 	if !ok {
 		return Part{Kind: kind, Text: file, Verdict: Ask, Reason: "the home directory is not known", Change: "write the whole path"}
 	}
-	paths := []string{full}
-	if ctx.Real != nil {
-		if real := ctx.Real(full); real != "" && real != full {
+	return s.judgePaths(kind, file, ctx.led([]string{full}, []string{ctx.Cwd}, file), ctx.Cwd)
+}
+
+// led adds to the paths of a file where they lead. Behind a link, .. is not what stands
+// in front of it: such a file is looked at as it is written, too.
+func (c *Context) led(paths, dirs []string, file string) []string {
+	if c.Real == nil {
+		return paths
+	}
+	look := paths
+	if strings.Contains(file, "..") {
+		if strings.HasPrefix(file, "/") || strings.HasPrefix(file, "~") {
+			look = append(slices.Clone(look), strings.Replace(file, "~", c.Home, 1))
+		} else {
+			for _, dir := range dirs {
+				look = append(slices.Clone(look), dir+"/"+file)
+			}
+		}
+	}
+	for _, p := range look {
+		if real := c.Real(p); real != "" && !slices.Contains(paths, real) {
 			paths = append(paths, real)
 		}
 	}
-	return s.judgePaths(kind, file, paths, ctx.Cwd)
+	return paths
 }
 
 // checkGlob judges the files below a directory that a search picks by a pattern. One
@@ -136,22 +155,17 @@ func (s *Set) checkAccess(a *analysis, x *access) []Part {
 			if !ok {
 				continue
 			}
-			paths := []string{full}
+			paths, dirs := []string{full}, []string{a.ctx.Cwd}
 			if !strings.HasPrefix(file, "/") && !strings.HasPrefix(file, "~") {
 				for _, dir := range a.directories() {
+					dirs = append(dirs, dir)
 					paths = append(paths, path.Join(dir, file))
 				}
 				if a.lost() {
 					out = append(out, s.partlyKnown(a, kind, x.src, string(rune(markUnknown))+"/"+file))
 				}
 			}
-			if a.ctx.Real != nil {
-				for _, p := range paths {
-					if real := a.ctx.Real(p); real != "" && real != p {
-						paths = append(paths, real)
-					}
-				}
-			}
+			paths = a.ctx.led(paths, dirs, file)
 			p := s.judgePaths(kind, file, paths, a.ctx.Cwd)
 			if p.Kind == kindRead && p.Rule == "" {
 				continue // nothing to say: the command itself is judged

@@ -208,6 +208,9 @@ ask awk --field-sep : 'BEGIN{print "x" > "f"}'
 ask awk --assig x=1 'BEGIN{print "x" > "f"}'
 ask whatis -C f ls
 ask GREP=x zgrep a b
+ask sed 's/[/p/;s,]/x/w out,q,'
+allow sed 's/[^/]*$//'
+allow sed -E 's/[[:space:]]+/ /g; s/\[x\]/y/'
 allow cat -n f
 allow sort -k 2 -t , f
 `)

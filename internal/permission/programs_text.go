@@ -102,8 +102,8 @@ func plainSed(s string) bool {
 				s = s[1:]
 				continue
 			}
-			end := delimited(s[1:], '/')
-			if end < 0 {
+			end, sure := pattern(s[1:], '/')
+			if !sure {
 				return false
 			}
 			s = strings.TrimLeft(s[1+end+1:], "IM")
@@ -124,8 +124,8 @@ func plainSed(s string) bool {
 				return false
 			}
 			sep := s[0]
-			one := delimited(s[1:], sep)
-			if one < 0 {
+			one, sure := pattern(s[1:], sep)
+			if !sure && (one < 0 || !cut(s[1:], sep)) {
 				return false
 			}
 			two := delimited(s[1+one+1:], sep)
@@ -143,7 +143,7 @@ func plainSed(s string) bool {
 	return true
 }
 
-// delimited is where the delimiter stands, behind backslashes and brackets; -1
+// delimited is where the delimiter stands, behind backslashes; -1
 // for nowhere.
 func delimited(s string, sep byte) int {
 	for i := 0; i < len(s); i++ {
@@ -155,6 +155,52 @@ func delimited(s string, sep byte) int {
 		}
 	}
 	return -1
+}
+
+// pattern is where the delimiter behind a pattern of sed stands, -1 for nowhere. It is
+// not sure when another one stands inside brackets, which is part of them only since
+// version 4.9 of GNU sed.
+func pattern(s string, sep byte) (end int, sure bool) {
+	sure = true
+	open := false
+	for i := 0; i < len(s); i++ {
+		switch c := s[i]; {
+		case c == '\\':
+			i++
+		case c == sep && open:
+			sure = false
+		case c == sep:
+			return i, sure
+		case c == '[' && !open:
+			open = true
+			if i+1 < len(s) && s[i+1] == '^' {
+				i++
+			}
+			if i+1 < len(s) && s[i+1] == ']' {
+				i++
+			}
+		case c == '[' && i+1 < len(s) && strings.IndexByte(":.=", s[i+1]) >= 0:
+			if end := strings.IndexByte(s[i+2:], ']'); end >= 0 {
+				i += 2 + end
+			}
+		case c == ']':
+			open = false
+		}
+	}
+	return -1, false
+}
+
+// cut reports whether a sed that knows no brackets refuses the substitution, and so
+// the whole script: it does not end, or has a delimiter among its flags.
+func cut(s string, sep byte) bool {
+	for range 2 {
+		end := delimited(s, sep)
+		if end < 0 {
+			return true
+		}
+		s = s[end+1:]
+	}
+	return s != "" && s[0] == sep
 }
 
 // awkLook looks for what an awk program runs or writes.

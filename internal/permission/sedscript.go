@@ -5,22 +5,23 @@ import "strings"
 // sed looks at the commands of sed's scripts that run something, and at the files that
 // they write.
 func (a *analysis) sed(cmd *command) {
+	// What is not known of them is no question here: allow rules do not cover it.
+	var scripts []string
 	for _, w := range sedScripts(cmd.words[1:]) {
-		if !w.exact {
-			continue // what it may be is no question here: allow rules do not cover it
-		}
-		runs, writes, ok := sedCommands(w.alts[0])
-		if !ok && strings.IndexByte(w.alts[0], 'e') >= 0 {
-			cmd.problem = "the script is not understood, and may run something"
-			a.quiet(w.alts[0][strings.IndexByte(w.alts[0], 'e')+1:])
-		}
-		for _, text := range runs {
-			cmd.problem = "the script may run something"
-			a.quiet(text)
-		}
-		for _, file := range writes {
-			a.accesses = append(a.accesses, access{true, static(file), cmd.src, true})
-		}
+		scripts = append(scripts, w.alts[0])
+	}
+	script := strings.Join(scripts, "\n") // as sed reads them
+	runs, writes, ok := sedCommands(script)
+	if at := strings.IndexByte(script, 'e'); !ok && at >= 0 {
+		cmd.problem = "the script is not understood, and may run something"
+		a.quiet(script[at+1:])
+	}
+	for _, text := range runs {
+		cmd.problem = "the script may run something"
+		a.quiet(text)
+	}
+	for _, file := range writes {
+		a.accesses = append(a.accesses, access{true, static(file), cmd.src, true})
 	}
 }
 
@@ -50,9 +51,9 @@ func sedCommands(s string) (runs, writes []string, ok bool) {
 			if s != "" && strings.IndexByte(";}\n#", s[0]) < 0 {
 				return runs, writes, false
 			}
-		case '#', 'r', 'R', 'v':
+		case '#', 'r', 'R':
 			line()
-		case 'b', 't', 'T', ':':
+		case 'b', 't', 'T', ':', 'v':
 			s = strings.TrimLeft(s, " \t")
 			if i := strings.IndexAny(s, ";\n"); i >= 0 {
 				s = s[i:]
@@ -67,13 +68,14 @@ func sedCommands(s string) (runs, writes []string, ok bool) {
 		case 'e':
 			runs = append(runs, line())
 		case 'y', 's':
-			one, two := -1, -1
+			one, two, sure := -1, -1, false
 			if s != "" {
-				if one = delimited(s[1:], s[0]); one >= 0 {
+				if one, sure = pattern(s[1:], s[0]); one >= 0 {
 					two = delimited(s[1+one+1:], s[0])
+					sure = sure || cut(s[1:], s[0])
 				}
 			}
-			if two < 0 {
+			if two < 0 || !sure {
 				return runs, writes, false
 			}
 			with := s[1+one+1 : 1+one+1+two]
@@ -105,8 +107,8 @@ func sedAddress(s string) string {
 			if c == '\\' {
 				s = s[1:]
 			}
-			end := delimited(s[1:], s[0])
-			if end < 0 {
+			end, sure := pattern(s[1:], s[0])
+			if !sure {
 				return ""
 			}
 			s = strings.TrimLeft(s[1+end+1:], "IM")

@@ -446,23 +446,26 @@ func (a *analysis) foreign(cmd *command, input *syntax.Redirect) {
 
 // callsOut reports whether code in another language looks as if it ran programs.
 func callsOut(code string) bool {
-	for _, sign := range [...]string{"system", "popen", "Popen", "subprocess", "exec", "spawn", "`", "qx", "child_process", "Runtime", ".shell", "\\!", "\\\\!", "%x", "IO.", "Open3", "pty", "fork", "EXEC:", "SYSTEM:", "readpipe", "syscmd", ".sh", ".sy", "shell-command", "call-process", "start-process", "\n!"} {
+	for _, sign := range [...]string{"system", "popen", "Popen", "subprocess", "exec", "spawn", "`", "qx", "child_process", "Runtime", ".shell", "\\!", "\\\\!", "%x", "IO.", "Open3", "pty", "fork", "EXEC:", "SYSTEM:", "readpipe", "syscmd", ".pso", "edit(", ".sh", ".sy", "shell-command", "call-process", "start-process", "\n!"} {
 		if strings.Contains(code, sign) {
 			return true
 		}
 	}
-	return strings.HasPrefix(code, "!") || strings.Contains(code, "open") && strings.Contains(code, "|")
+	return strings.HasPrefix(code, "!") || strings.HasPrefix(code, ".") && strings.Contains(code, "|") || strings.Contains(code, "open") && strings.Contains(code, "|")
 }
 
 // behindSign reads what stands behind a word that runs the rest of its line.
 func (a *analysis) behindSign(code string) {
 	for line := range strings.SplitSeq(code, "\n") {
 		line = strings.TrimSpace(line)
-		for _, sign := range [...]string{"!", ".shell", ".system", ".sys", ".sh", ".sy", "exec"} {
+		for _, sign := range [...]string{"!", ".shell", ".system", ".sys", ".sh", ".sy", ".pso", "exec"} {
 			if rest, ok := strings.CutPrefix(line, sign); ok {
 				a.quiet(rest)
 				break
 			}
+		}
+		if _, rest, ok := strings.Cut(line, "|"); ok && line[0] == '.' { // .once |TEXT of sqlite3
+			a.quiet(rest)
 		}
 	}
 }

@@ -6,7 +6,7 @@ import "strings"
 func (a *analysis) wrapper(cmd *command, w *wrapper) {
 	at := 1
 	if w.after != "" {
-		for at < len(cmd.words) && cmd.words[at].alts[0] != w.after {
+		for at < len(cmd.words) && !listed(w.after, cmd.words[at].alts[0]) {
 			at++
 		}
 		if at == len(cmd.words) {

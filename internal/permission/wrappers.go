@@ -13,7 +13,7 @@ type wrapper struct {
 	assign bool   // NAME=VALUE may stand in front of the command
 	look   bool   // an allow rule for the command looks through this one
 	joined bool   // the words are joined to a shell text, as watch and ssh do
-	after  string // the command starts behind this word, as in poetry run
+	after  string // the command starts behind one of these words, as in poetry run
 	unsure bool   // where the command starts is not sure: any word may be it
 	shells bool   // without a command, it runs a shell, or what it reads
 	moves  string // options whose value is the directory it works in
@@ -69,18 +69,33 @@ var wrappers = [...]wrapper{
 	{name: "parallel", unsure: true, joined: true, shells: true}, {name: "entr", unsure: true, joined: true}, {name: "watchexec", unsure: true, joined: true}, {name: "nodemon", unsure: true, text: "-x --exec"},
 	{name: "chronic", unsure: true}, {name: "ifne", unsure: true}, {name: "retry", unsure: true}, {name: "at", unsure: true, shells: true}, {name: "batch", unsure: true, shells: true},
 
+	// with something held, counted or limited
+	{name: "sshpass", unsure: true}, {name: "ssh-agent", unsure: true, shells: true}, {name: "gpg-agent", unsure: true}, {name: "cpulimit", unsure: true}, {name: "trickle", unsure: true}, {name: "nocache", unsure: true},
+	{name: "tini", unsure: true}, {name: "dumb-init", unsure: true}, {name: "envdir", unsure: true}, {name: "envuidgid", unsure: true}, {name: "setuidgid", unsure: true}, {name: "setlock", unsure: true}, {name: "softlimit", unsure: true},
+	{name: "systemd-cat", unsure: true}, {name: "uclampset", unsure: true}, {name: "run-one", unsure: true}, {name: "runcon", unsure: true}, {name: "aa-exec", unsure: true}, {name: "sandbox-exec", unsure: true}, {name: "xcrun", unsure: true},
+	{name: "gdbserver", unsure: true}, {name: "lldb", unsure: true}, {name: "bpftrace", text: "-c", unsure: true}, {name: "mispipe", unsure: true, joined: true}, {name: "pee", unsure: true, joined: true}, {name: "concurrently", unsure: true, joined: true},
+
+	// another terminal, container or host
+	{name: "xterm", unsure: true}, {name: "gnome-terminal", unsure: true}, {name: "konsole", unsure: true}, {name: "x-terminal-emulator", unsure: true}, {name: "xinit", unsure: true}, {name: "startx", unsure: true}, {name: "openvt", unsure: true},
+	{name: "systemd-nspawn", unsure: true}, {name: "machinectl", unsure: true}, {name: "lxc-attach", unsure: true}, {name: "lxc", unsure: true}, {name: "incus", unsure: true}, {name: "nerdctl", unsure: true, text: "-c"}, {name: "oc", after: "--", unsure: true},
+	{name: "toolbox", unsure: true}, {name: "distrobox", unsure: true}, {name: "flatpak-spawn", unsure: true}, {name: "flatpak", unsure: true}, {name: "rsh", unsure: true, joined: true, shells: true}, {name: "mosh", unsure: true, joined: true},
+	{name: "pdsh", unsure: true, joined: true}, {name: "pssh", unsure: true, joined: true}, {name: "clush", unsure: true, joined: true}, {name: "ansible", text: "-a --args", unsure: true}, {name: "vagrant", text: "-c --command", unsure: true},
+
 	// one program that is many
 	{name: "busybox"}, {name: "toybox"}, {name: "coreutils", unsure: true},
 
 	// programs of a project
 	{name: "npx", unsure: true, text: "-c --call"}, {name: "bunx", unsure: true}, {name: "pnpx", unsure: true}, {name: "uvx", unsure: true}, {name: "pipx", after: "run", unsure: true},
-	{name: "npm", after: "exec", unsure: true, text: "-c --call"}, {name: "pnpm", after: "exec", unsure: true, text: "-c"}, {name: "yarn", after: "exec", unsure: true}, {name: "bun", after: "x", unsure: true},
+	{name: "npm", after: "exec x explore", unsure: true, text: "-c --call"}, {name: "pnpm", after: "exec dlx", unsure: true, text: "-c"}, {name: "yarn", after: "exec dlx", unsure: true}, {name: "bun", after: "x", unsure: true},
 	{name: "bundle", after: "exec", unsure: true}, {name: "poetry", after: "run", unsure: true}, {name: "pipenv", after: "run", unsure: true}, {name: "uv", after: "run", unsure: true},
 	{name: "rye", after: "run", unsure: true}, {name: "hatch", after: "run", unsure: true}, {name: "pdm", after: "run", unsure: true}, {name: "conda", after: "run", unsure: true},
 	{name: "mamba", after: "run", unsure: true}, {name: "micromamba", after: "run", unsure: true}, {name: "devbox", after: "run", unsure: true}, {name: "direnv", after: "exec", unsure: true},
-	{name: "mise", after: "--", unsure: true}, {name: "asdf", after: "exec", unsure: true}, {name: "rbenv", after: "exec", unsure: true}, {name: "pyenv", after: "exec", unsure: true},
+	{name: "mise", after: "-- exec x", unsure: true}, {name: "asdf", after: "exec", unsure: true}, {name: "rbenv", after: "exec", unsure: true}, {name: "pyenv", after: "exec", unsure: true},
 	{name: "dotenv", after: "--", unsure: true}, {name: "dotenvx", after: "--", unsure: true}, {name: "op", after: "--", unsure: true}, {name: "doppler", after: "--", unsure: true}, {name: "aws-vault", after: "--", unsure: true},
-	{name: "nix-shell", text: "--run --command", unsure: true}, {name: "nix", after: "-c", unsure: true}, {name: "cross-env", unsure: true},
+	{name: "nix-shell", text: "--run --command", unsure: true}, {name: "nix", after: "-c --command", unsure: true}, {name: "cross-env", unsure: true},
+	{name: "guix", after: "--", unsure: true}, {name: "pixi", after: "run", unsure: true}, {name: "rustup", after: "run", unsure: true}, {name: "opam", after: "exec", unsure: true}, {name: "stack", after: "exec", unsure: true}, {name: "cabal", after: "exec", unsure: true},
+	{name: "rvm", after: "do", unsure: true}, {name: "nvm", after: "exec", unsure: true}, {name: "fnm", after: "exec", unsure: true}, {name: "volta", after: "run", unsure: true}, {name: "mix", after: "cmd", unsure: true}, {name: "lerna", after: "exec", unsure: true},
+	{name: "just", text: "-c --command", unsure: true}, {name: "sops", unsure: true, joined: true}, {name: "chamber", after: "--", unsure: true}, {name: "infisical", after: "--", unsure: true},
 }
 
 // findWrapper returns the entry of a program; nil for one that is no wrapper.
