@@ -106,7 +106,7 @@ func (s *Set) judgePaths(kind, text string, paths []string, cwd string) Part {
 	if covered != nil {
 		return covered.by(kind, text)
 	}
-	return s.unmatchedFile(kind, text)
+	return s.unmatchedFile(kind, text, paths, cwd)
 }
 
 func (r *rule) covers(file, cwd string) bool {
@@ -119,8 +119,9 @@ func (r *rule) covers(file, cwd string) bool {
 }
 
 // unmatchedFile is the answer for a file that no rule is about: reading is what
-// the walls let through, writing under untrusted is asked about.
-func (s *Set) unmatchedFile(kind, text string) Part {
+// the walls let through, writing under untrusted is asked about. Paths are all that
+// are known, none for a file that is not.
+func (s *Set) unmatchedFile(kind, text string, paths []string, cwd string) Part {
 	p := Part{Kind: kind, Text: text, Verdict: Allow, Reason: "no rule is about it, and the walls say what can be reached"}
 	if s.bare || kind == kindWrite && s.approval == policy.Untrusted {
 		p.Verdict = Ask
@@ -129,7 +130,10 @@ func (s *Set) unmatchedFile(kind, text string) Part {
 		if kind == kindWrite {
 			tool = toolEdit
 		}
-		p.Change = `add "` + tool + "(" + strings.TrimPrefix(text, "./") + `)" to permissions.allow in your own configuration`
+		p.Change = "write out what it is, without variables"
+		if len(paths) > 0 {
+			p.Change = addingFiles(tool, paths, cwd)
+		}
 	}
 	return p
 }
@@ -277,5 +281,5 @@ func (s *Set) partlyKnown(a *analysis, kind, src, file string) Part {
 			return r.by(kind, src)
 		}
 	}
-	return s.unmatchedFile(kind, src)
+	return s.unmatchedFile(kind, src, nil, "")
 }

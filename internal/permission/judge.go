@@ -154,24 +154,9 @@ func (s *Set) checkCommand(c *command) Part {
 	if s.approval == policy.Untrusted {
 		p.Verdict = Ask
 		p.Reason = "no rule is about it, and approval is untrusted"
-		p.Change = `add "Bash(` + suggestion(c) + `)" to permissions.allow in your own configuration`
+		p.Change = s.suggestion(c)
 	}
 	return p
-}
-
-// suggestion is a rule that would allow the command.
-func suggestion(c *command) string {
-	var out []string
-	for i := range c.words {
-		if i == 2 || !c.words[i].exact || strings.ContainsAny(c.words[i].alts[0], " *()\"'\\") || i > 0 && strings.HasPrefix(c.words[i].alts[0], "-") {
-			break
-		}
-		out = append(out, c.words[i].alts[0])
-	}
-	if len(out) < len(c.words) {
-		out = append(out, "*")
-	}
-	return strings.Join(out, " ")
 }
 
 // maxDeep bounds how deep commands inside commands are judged: deeper than any is
@@ -348,7 +333,7 @@ func (s *Set) checkName(tool, name string, verdict Verdict, reason string) Part 
 	}
 	p := Part{Kind: kindTool, Text: text, Verdict: verdict, Reason: reason}
 	if verdict == Ask {
-		p.Change = `add "` + text + `" to permissions.allow in your own configuration`
+		p.Change = adding(text, tool)
 	}
 	return p
 }
@@ -384,7 +369,7 @@ func (s *Set) checkFetch(address string) Part {
 	p := Part{Kind: kindFetch, Text: address, Verdict: Allow, Reason: "no rule is about " + host + ", and approval is " + string(s.approval)}
 	if s.approval == policy.Untrusted {
 		p.Verdict = Ask
-		p.Change = `add "WebFetch(domain:` + host + `)" to permissions.allow in your own configuration`
+		p.Change = adding("WebFetch(domain:"+host+")", toolFetch)
 	}
 	return p
 }
