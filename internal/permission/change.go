@@ -37,7 +37,9 @@ func addingFiles(tool string, paths []string, cwd string) string {
 }
 
 // asPattern writes a path as a pattern for it alone.
-func asPattern(file string) string { return strings.NewReplacer("{", `\{`, "}", `\}`).Replace(escape(file)) }
+func asPattern(file string) string {
+	return strings.NewReplacer("{", `\{`, "}", `\}`).Replace(escape(file))
+}
 
 // maxSuggested is the longest command that a rule is suggested for word by word, in
 // bytes: a longer one is not written into a file.
