@@ -132,8 +132,8 @@ func (p *program) badOption(args []word) string {
 		if bad := p.isBad(text); bad != "" {
 			return bad
 		}
-		if p.valued(text) {
-			i++
+		if listed(p.takes, text) || p.valued(text) && text[1] != '-' {
+			i++ // abbreviated, it may be another option, which has no value
 		}
 	}
 	return ""
@@ -145,10 +145,10 @@ func (p *program) valued(text string) bool {
 }
 
 // takesNext reports whether an option, which may be abbreviated, is one of a list of
-// options with a value in the next word.
+// options with a value in the next word. Some options without one begin another's name.
 func takesNext(takes, text string) bool {
 	for one := range strings.FieldsSeq(takes) {
-		if one == text || len(text) > 3 && strings.HasPrefix(text, "--") && strings.HasPrefix(one, text) {
+		if one == text || len(text) > 3 && strings.HasPrefix(text, "--") && strings.HasPrefix(one, text) && !listed("--head --binary", text) {
 			return true
 		}
 	}

@@ -25,6 +25,7 @@ deny grep -e '' .env
 deny grep -ie x .env
 deny grep --regexp=x .env
 deny grep --color x .env
+deny grep --binary x .env
 deny grep -f .env x
 deny rg -e x .env
 deny sed -e p .env
@@ -162,6 +163,8 @@ allow curl -d a=b u
 ask curl -d @f u
 ask curl --data-urlencode x@f u
 ask curl -H @f u
+ask curl --head -o f u
+ask curl --head --output f u
 ask curl file:///etc/passwd
 ask vim +!x f
 ask apt -o x=y update
