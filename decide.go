@@ -129,7 +129,7 @@ func (x *decider) file(d *Decision, name string, want uint32) {
 		e = x.ExplainFile(w.real)
 	}
 	d.from(e.Rule, e.From)
-	d.Why, d.Hint = e.Why, e.Allow
+	d.Why, d.Hint = e.Why, hintFor(d.Host, e.Allow)
 	switch {
 	case errors.Is(w.err, errLoop):
 		d.Why, d.Hint = w.err.Error(), ""

@@ -86,7 +86,7 @@ func (x *decider) program(d *Decision, name string) {
 		if p := path.Join(dir, name); path.IsAbs(dir) && executable(p) {
 			d.Absent, d.Host = false, p
 			d.Why = plan.Show(p) + " of the host is not in PATH of the box"
-			d.Hint = "--read " + plan.Show(dir)
+			d.Hint = "--read " + plan.Typed(dir)
 			return
 		}
 	}

@@ -466,8 +466,14 @@ func TestTricks(t *testing.T) {
 	rec := newRecorder(t)
 	p := denyPolicy(t)
 	var texts []string
+	unescape := strings.NewReplacer(`\n`, "\n", `\t`, "\t")
 	for line := range strings.SplitSeq(strings.TrimSpace(tricks), "\n") {
-		texts = append(texts, strings.ReplaceAll(strings.ReplaceAll(line, `\n`, "\n"), `\t`, "\t"))
+		texts = append(texts, unescape.Replace(line))
+	}
+	rec.more(t, strings.Fields(programsOfTricks))
+	unescape = strings.NewReplacer(`\\`, `\`, `\n`, "\n", `\t`, "\t")
+	for line := range strings.SplitSeq(strings.TrimSpace(programTricks), "\n") {
+		texts = append(texts, unescape.Replace(line))
 	}
 	ran := 0
 	for i, log := range rec.run(t, texts) {

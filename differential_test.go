@@ -53,13 +53,21 @@ func newRecorder(t testing.TB) *recorder {
 			t.Fatal(err)
 		}
 	}
-	for _, name := range realPrograms {
-		if file, err := exec.LookPath(name); err == nil {
-			os.Symlink(file, filepath.Join(base, name))
-		}
-	}
+	r.more(t, realPrograms)
 	r.box = open(t, bailey.Config{Dir: r.dir, Read: []string{r.path}, Timeout: "10m"})
 	return r
+}
+
+// more puts programs on the PATH of the box, as far as this machine has them.
+func (r *recorder) more(t testing.TB, names []string) {
+	t.Helper()
+	for _, name := range names {
+		if file, err := exec.LookPath(name); err == nil {
+			if err := os.Symlink(file, filepath.Join(r.path, "base", name)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
 }
 
 // run gives the texts to bash and returns what each ran.

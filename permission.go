@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
+	"strings"
 	"sync"
 
 	"github.com/bailey-run/bailey/internal/layers"
@@ -141,7 +142,7 @@ type lazyRules struct {
 // for a path that nobody could open.
 func real(file string) string {
 	rest := ""
-	for dir := file; ; dir = filepath.Dir(dir) {
+	for dir := file; ; {
 		found, err := filepath.EvalSymlinks(dir)
 		if err == nil {
 			return filepath.Join(found, rest)
@@ -149,7 +150,11 @@ func real(file string) string {
 		if !errors.Is(err, fs.ErrNotExist) || dir == "/" || dir == "." {
 			return ""
 		}
-		rest = filepath.Join(filepath.Base(dir), rest)
+		// The path stays as it is written: a .. behind a link leads to where the link
+		// does.
+		at := strings.LastIndexByte(dir, '/')
+		rest = filepath.Join(dir[at+1:], rest)
+		dir = dir[:max(at, 1)]
 	}
 }
 

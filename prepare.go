@@ -2,6 +2,8 @@ package bailey
 
 import (
 	"encoding/json"
+	"errors"
+	"io/fs"
 	"os"
 	"path"
 	"strings"
@@ -124,6 +126,7 @@ func environ(pl *plan.Plan) []string {
 func (p *Plan) Explain(name string) Explanation {
 	x := plan.NewExplainer(p.policy, p.plan)
 	e := x.Explain(p.Resolve(name))
+	e.Allow = hintFor(e.Path, e.Allow)
 	if e.Host == "" || e.Own || e.Exec && e.Write {
 		return e
 	}
@@ -140,6 +143,19 @@ func (p *Plan) Explain(name string) Explanation {
 		e.Why += startsAnyway
 	}
 	return e
+}
+
+// hintFor is what would show a path, when that is not there to be shown: the directory
+// that it would be made in, or nothing.
+func hintFor(file, hint string) string {
+	if _, err := os.Lstat(file); hint == "" || err == nil || !errors.Is(err, fs.ErrNotExist) || !strings.HasPrefix(hint, "--read ") {
+		return hint
+	}
+	dir := path.Dir(file)
+	if info, err := os.Stat(dir); err != nil || !info.IsDir() || strings.Count(dir, "/") < 2 {
+		return ""
+	}
+	return "it is not there on the host either; --write " + plan.Typed(dir) + " lets it be made"
 }
 
 // Resolve is the absolute path that a person means, as [Plan.Explain] takes it.

@@ -31,7 +31,11 @@ func (p *Plan) ExplainNet(target string, udp bool) (NetExplanation, error) {
 	}
 	n := p.plan.Network
 	if n == nil {
-		n = &plan.Network{Default: "deny"}
+		deny, err := plan.Denied(p.policy)
+		if err != nil {
+			return NetExplanation{}, err
+		}
+		n = &plan.Network{Default: "deny", Deny: deny}
 	}
 	return gate.Explain(n, h.String(), port, udp)
 }

@@ -157,9 +157,24 @@ func text(r plan.NetRule) string {
 	return r.Host
 }
 
+// isLocal reports whether a host is the machine itself, which no rule of network.allow
+// names.
+func isLocal(h hostname.Host) bool {
+	if a := h.Addr(); a.IsValid() {
+		return a.IsLoopback() || a.IsUnspecified()
+	}
+	return h.Name() == "localhost" || strings.HasSuffix(h.Name(), ".localhost")
+}
+
 func allowHint(h hostname.Host, port uint16, udp bool) string {
 	t := h.String()
 	switch {
+	case isLocal(h) && udp:
+		return ""
+	case isLocal(h) && port == 0:
+		return "--localhost PORT, or localhost = [PORT] under [network]; inside it is " + HostName + ":PORT"
+	case isLocal(h):
+		return fmt.Sprintf("--localhost %d, or localhost = [%d] under [network]; inside it is %s:%d", port, port, HostName, port)
 	case udp:
 		t = target(h, port) + "/udp"
 	case port != 0 && port != 80 && port != 443:

@@ -106,6 +106,37 @@ func TestCut(t *testing.T) {
 	}
 }
 
+// TestInput holds what the rules are asked about where an input says it in its own
+// way, and what is no input.
+func TestInput(t *testing.T) {
+	gemini := func(tool, input string) string {
+		return `{"hook_event_name":"BeforeTool","cwd":"/p","tool_name":"` + tool + `","tool_input":` + input + `}`
+	}
+	for _, c := range []struct{ agent, in, want string }{
+		{"gemini", gemini("invoke_agent", `{"agent_name":"a"}`), `{"tool":"Agent","input":{"subagent_type":"a"}}`},
+		{"gemini", gemini("invoke_agent", `{"agent_name":"a","name":"b"}`), "error"},
+		{"gemini", gemini("activate_skill", `{"name":["a"]}`), "error"},
+		{"gemini", gemini("grep_search", `{"pattern":"x","include":".env"}`), `{"tool":"Grep","input":{"glob":".env","path":"."}}`},
+		{"gemini", gemini("grep_search", `{"pattern":"x","include":".env","glob":"a"}`), "error"},
+		{"gemini", gemini("read_file", `{"file_path":"a","absolute_path":"/b"}`), "error"},
+		{"opencode", `{"tool":"grep","cwd":"/p","args":{"pattern":"x","include":".env"}}`, `{"tool":"Grep","input":{"glob":".env","path":"."}}`},
+		{"opencode", `{"tool":"bash","cwd":"/p","args":{"command":"ls"}}}`, "error"},
+		{"opencode", `{"tool":"bash","cwd":"/p","args":{"command":"ls","command":"rm x"}}`, "error"},
+		{"opencode", `{"tool":"bash","cwd":"/p","args":{"Command":"ls"}}`, "error"},
+		{"opencode", "{\"tool\":\"bash\",\"cwd\":\"/p\",\"args\":{\"command\":\"ls \xff\"}}", "error"},
+		{"opencode", `{"tool":"Bash","cwd":"/p","args":{"command":"ls"}}`, "error"},
+		{"cursor", `{"hook_event_name":"preToolUse","tool_name":"Grep","tool_input":{"path":"a","target_directory":"b"}}`, "error"},
+	} {
+		got := "error"
+		if r, err := Read(c.agent, []byte(c.in), env); err == nil {
+			got = string(r.Calls[0].JSON(r.Calls[0].Tool))
+		}
+		if got != c.want {
+			t.Errorf("%s: %s: %s, want %s", c.agent, c.in, got, c.want)
+		}
+	}
+}
+
 // lets reports whether an agent would use the tool after this reply: what each
 // agent makes of exit codes is in docs/hooks.md.
 func lets(agent string, r Reply) bool {

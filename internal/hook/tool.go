@@ -108,6 +108,11 @@ func (r *Request) search(tool string, keys ...string) error {
 	if value == "" {
 		input["path"] = "."
 	}
+	if tool == "Grep" {
+		if input["glob"], err = r.one("glob", "include", "include_pattern"); err != nil {
+			return err
+		}
+	}
 	if tool == "Glob" {
 		pattern, err := r.one("pattern", "filePattern", "glob_pattern")
 		if err != nil {
@@ -231,9 +236,9 @@ func (r *Request) gemini(name string, raw json.RawMessage) error {
 	case "web_fetch":
 		return r.prompt()
 	case "activate_skill":
-		return r.with("Skill", map[string]string{"skill": first(r.one("name"))})
+		return r.named("Skill", "skill", "name")
 	case "invoke_agent", "delegate_to_agent":
-		return r.with("Agent", map[string]string{"subagent_type": first(r.one("agent_name", "name"))})
+		return r.named("Agent", "subagent_type", "agent_name", "name")
 	case "write_todos", "ask_user", "enter_plan_mode", "exit_plan_mode", "update_topic", "complete_task", "get_internal_docs",
 		"tracker_create_task", "tracker_update_task", "tracker_get_task", "tracker_list_tasks", "tracker_add_dependency", "tracker_visualize",
 		"list_mcp_resources", "read_mcp_resource":
@@ -242,9 +247,14 @@ func (r *Request) gemini(name string, raw json.RawMessage) error {
 	return r.unknown(name)
 }
 
-// first leaves an error to the rules: a name that is "" matches no rule that
-// allows it alone.
-func first(s string, err error) string { return s }
+// named makes a call whose input is one string, of the first of keys that is there.
+func (r *Request) named(tool, as string, keys ...string) error {
+	value, err := r.one(keys...)
+	if err != nil {
+		return err
+	}
+	return r.with(tool, map[string]string{as: value})
+}
 
 // manyFiles reads patterns of files that are all read.
 func (r *Request) manyFiles() error {
@@ -347,7 +357,7 @@ func (r *Request) opencode(name string, raw json.RawMessage) error {
 	case "task":
 		return r.as("Agent", raw)
 	case "skill":
-		return r.with("Skill", map[string]string{"skill": first(r.one("name"))})
+		return r.named("Skill", "skill", "name")
 	case "todowrite", "todoread", "question", "plan_enter", "plan_exit", "invalid", "StructuredOutput",
 		"list_mcp_resources", "list_mcp_resource_templates", "read_mcp_resource":
 		return r.as("TodoWrite", raw)
@@ -395,11 +405,11 @@ func (r *Request) amp(name string, raw json.RawMessage) error {
 	case "read_web_page":
 		return r.as("WebFetch", raw)
 	case "web_search":
-		return r.with("WebSearch", map[string]string{"query": first(r.one("query", "objective"))})
+		return r.named("WebSearch", "query", "query", "objective")
 	case "Task", "oracle", "librarian", "finder":
 		return r.with("Agent", map[string]string{"subagent_type": name})
 	case "skill":
-		return r.with("Skill", map[string]string{"skill": first(r.one("name"))})
+		return r.named("Skill", "skill", "name")
 	case "todo_write", "todo_read", "mermaid":
 		return r.as("TodoWrite", raw)
 	}

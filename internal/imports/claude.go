@@ -38,12 +38,15 @@ func claude(m *importer) error {
 }
 
 func (m *importer) claudeMode(s string, _ int, v *node) {
+	if v.text != "bypassPermissions" {
+		m.modeEnds()
+	}
 	switch v.text {
 	case "default":
 		m.choice(v.at, s+" \"default\"", "approval", "untrusted", "")
 	case "acceptEdits":
 		m.choice(v.at, s+" \"acceptEdits\"", "approval", "untrusted", "")
-		m.rule(v.at, s+" \"acceptEdits\"", "allow", "Edit(./**)", "", "")
+		m.modeAllows(v.at, s+" \"acceptEdits\"", "Edit(./**)")
 	case "plan":
 		m.choice(v.at, s+" \"plan\"", "mode", "read-only", "")
 	case "dontAsk":
@@ -143,9 +146,16 @@ func literal(name string) string {
 }
 
 func (m *importer) claudeSandbox(s string, _ int, v *node) {
-	auto := v.get("autoAllowBashIfSandboxed")
-	if on := v.get("enabled"); on != nil && on.yes && (auto == nil || auto.yes) {
-		m.rule(on.at, s+".enabled", "allow", "Bash", "", "destructive commands are still asked about")
+	// The files are one to Claude Code: what a later one says counts, for each by itself.
+	if auto := v.get("autoAllowBashIfSandboxed"); auto != nil {
+		m.unboxed = !auto.yes
+	}
+	if on := v.get("enabled"); on != nil {
+		file := m.file
+		m.boxed, m.boxedAt = on.yes, func() {
+			m.file = file
+			m.rule(on.at, s+".enabled", "allow", "Bash", "", "destructive commands are still asked about")
+		}
 	}
 	m.fields(v, s+".", map[string]func(string, int, *node){
 		"enabled":                   m.needless("commands always run in the box"),

@@ -4,6 +4,7 @@
 package imports
 
 import (
+	"cmp"
 	"fmt"
 	"io/fs"
 	"path"
@@ -89,6 +90,7 @@ type entry struct {
 	file   string
 	line   int
 	reason string
+	mode   bool // it stands for a mode that a later file may take back
 }
 
 // importer collects.
@@ -99,6 +101,9 @@ type importer struct {
 	report  []Line
 	unset   []entry // what holds where no setting says otherwise
 	judge   judge
+
+	boxed, unboxed bool // Claude Code: commands in its sandbox are allowed; that is switched off
+	boxedAt        func()
 }
 
 // Import makes the policy.
@@ -122,6 +127,9 @@ func Import(in Input) (*Result, error) {
 		if len(m.entries) > maxEntries {
 			return nil, &Error{File: m.file.Path, Problem: fmt.Sprintf("there are more than %d settings", maxEntries)}
 		}
+	}
+	if m.boxed && !m.unboxed {
+		m.boxedAt()
 	}
 	m.settle()
 	text := m.toml()
@@ -153,7 +161,7 @@ func (m *importer) put(at int, key, value, reason string) (problem string) {
 		return problem
 	}
 	line, _ := m.place(at)
-	e := entry{key, value, m.file.Path, line, reason}
+	e := entry{key: key, value: value, file: m.file.Path, line: line, reason: reason}
 	if !slices.ContainsFunc(m.entries, func(o entry) bool { return o.key == key && o.value == value }) {
 		m.entries = append(m.entries, e)
 	}
@@ -174,7 +182,7 @@ func (m *importer) list(at int, setting, key, value string) bool {
 // two values of approval or mode the import takes the tighter.
 func (m *importer) choice(at int, setting, key, value, why string) {
 	line, _ := m.place(at)
-	e := entry{key, quote(value), m.file.Path, line, ""}
+	e := entry{key: key, value: quote(value), file: m.file.Path, line: line}
 	o := Imported
 	if why != "" {
 		o = Narrowed
@@ -234,6 +242,26 @@ func (m *importer) rule(at int, setting, list, rule, reason, why string, wider .
 	}
 	m.drop(at, setting, "NOT HELD: "+problem)
 	return false
+}
+
+// modeAllows adds an allow rule that stands for a mode. A file that comes later and
+// names another mode takes it back with modeEnds.
+func (m *importer) modeAllows(at int, setting, rule string) {
+	before := len(m.entries)
+	if m.rule(at, setting, "allow", rule, "", "") && len(m.entries) > before {
+		m.entries[before].mode = true
+	}
+}
+
+func (m *importer) modeEnds() {
+	m.entries = slices.DeleteFunc(m.entries, func(e entry) bool {
+		for i := range m.report {
+			if l := &m.report[i]; e.mode && l.File == e.file && l.Line == e.line && l.As == e.key+" "+e.value {
+				l.Outcome, l.As, l.Why = Dropped, "", "a file that comes later names another mode"
+			}
+		}
+		return e.mode
+	})
 }
 
 // maxReason is how much of a reason is kept, in characters.
@@ -365,7 +393,7 @@ func (m *importer) settle() {
 		if a.File != b.File {
 			return 0
 		}
-		return a.Line - b.Line
+		return cmp.Or(a.Line-b.Line, a.Column-b.Column)
 	})
 	for _, e := range m.unset {
 		if m.has(e.key) {

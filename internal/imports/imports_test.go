@@ -167,6 +167,42 @@ func TestUnreadable(t *testing.T) {
 	}
 }
 
+// TestLater holds that a file that counts more takes back what an earlier one allowed.
+func TestLater(t *testing.T) {
+	for _, c := range []struct{ agent, first, then, call, want string }{
+		{"claude", `{"permissions": {"defaultMode": "acceptEdits"}}`, `{}`, "Edit", "allow"},
+		{"claude", `{"permissions": {"defaultMode": "acceptEdits"}}`, `{"permissions": {"defaultMode": "default"}}`, "Edit", "ask"},
+		{"claude", `{"permissions": {"defaultMode": "acceptEdits"}}`, `{"permissions": {"defaultMode": "dontAsk"}}`, "Edit", "ask"},
+		{"claude", `{"permissions": {"defaultMode": "acceptEdits"}}`, `{"permissions": {"defaultMode": "bypassPermissions"}}`, "Edit", "allow"},
+		{"claude", `{"permissions": {"allow": ["Edit(./**)"], "defaultMode": "acceptEdits"}}`, `{"permissions": {"defaultMode": "default"}}`, "Edit", "allow"},
+		{"claude", `{"sandbox": {"enabled": true}}`, `{}`, "Bash", "allow"},
+		{"claude", `{"sandbox": {"enabled": true}}`, `{"sandbox": {"enabled": false}}`, "Bash", "ask"},
+		{"claude", `{"sandbox": {"enabled": true}}`, `{"sandbox": {"autoAllowBashIfSandboxed": false}}`, "Bash", "ask"},
+		{"claude", `{"sandbox": {"autoAllowBashIfSandboxed": false}}`, `{"sandbox": {"enabled": true}}`, "Bash", "ask"},
+		{"claude", `{"sandbox": {"enabled": false}}`, `{"sandbox": {"enabled": true}}`, "Bash", "allow"},
+		{"gemini", `{"general": {"defaultApprovalMode": "auto_edit"}}`, `{"general": {"defaultApprovalMode": "default"}}`, "Edit", "ask"},
+		{"opencode", `{"permission": "deny"}`, `{}`, "mcp__a__b", "deny"},
+		{"opencode", `{"permission": {"my_srv_x": "deny"}}`, `{}`, "mcp__my_srv__x", "deny"},
+		{"opencode", `{"tools": {"a_*": false}}`, `{}`, "mcp__a__b", "deny"},
+	} {
+		in := Input{Agent: c.agent, Home: "/home/me", Project: "/home/me/app", Files: []File{
+			{Path: "/home/me/a.json", Content: []byte(c.first), User: true}, {Path: "/home/me/app/b.json", Content: []byte(c.then)},
+		}}
+		res, err := Import(in)
+		if err != nil {
+			t.Fatal(err)
+		}
+		call := permission.Call{Tool: c.call, Input: permission.Input{Path: "x"}}
+		if c.call == "Bash" {
+			call.Input = permission.Input{Command: "make"}
+		}
+		d := load(t, in, res.Policy).Check(call, permission.Context{Cwd: in.Project, Home: in.Home})
+		if string(d.Verdict) != c.want {
+			t.Errorf("%s %s, then %s: %s is %s, want %s\n%s", c.agent, c.first, c.then, c.call, d.Verdict, c.want, res.Policy)
+		}
+	}
+}
+
 func FuzzImport(f *testing.F) {
 	for _, dir := range samples(f) {
 		in := input(f, dir)

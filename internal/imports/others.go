@@ -29,6 +29,9 @@ func opencode(m *importer) error {
 				switch {
 				case f.value.kind != boolean || f.value.yes:
 					m.drop(f.at, s+"."+f.key, "tools are the agent's; a policy only refuses them")
+				case tool == "" && strings.Contains(f.key, "_"):
+					server, _, _ := strings.Cut(f.key, "_")
+					m.rule(f.at, s+"."+f.key+" false", "deny", "mcp__"+server+"*", "", "", "mcp__*")
 				case tool == "":
 					m.drop(f.at, s+"."+f.key, "there is no rule for this tool")
 				default:
@@ -70,7 +73,7 @@ func (m *importer) opencodeTool(setting string, at int, name string, v *node) {
 		case "ask":
 			m.choice(at, setting, "approval", "untrusted", "")
 		case "deny":
-			for _, tool := range []string{"Bash", "Read", "WebFetch", "WebSearch", "Agent", "Skill"} {
+			for _, tool := range []string{"Bash", "Read", "WebFetch", "WebSearch", "Agent", "Skill", "mcp__*"} {
 				m.rule(at, setting, "deny", tool, "", "")
 			}
 		default:
@@ -82,6 +85,11 @@ func (m *importer) opencodeTool(setting string, at int, name string, v *node) {
 	switch {
 	case tool == "" && name == "external_directory":
 		m.drop(at, setting, "what lies outside the workspace is not in the box; name it in files.read or files.write")
+		return
+	case tool == "" && strings.Contains(name, "_") && name != "doom_loop" && v.kind == text && v.text != "allow":
+		// SERVER_TOOL, and either may have the mark in its name.
+		server, _, _ := strings.Cut(name, "_")
+		m.action(at, setting, v.text, "mcp__"+server+"*", "mcp__*", "")
 		return
 	case tool == "":
 		m.drop(at, setting, "there is no rule for this tool; tools that are not known are denied")
@@ -192,12 +200,13 @@ func gemini(m *importer) error {
 		"mcpServers": m.because(mcpElsewhere), "mcp": m.because(mcpElsewhere), "hooks": m.because(hooksElsewhere),
 		"general": func(s string, _ int, v *node) {
 			m.fields(v, s+".", map[string]func(string, int, *node){"defaultApprovalMode": func(s string, _ int, v *node) {
+				m.modeEnds()
 				switch v.text {
 				case "default":
 					m.choice(v.at, s, "approval", "untrusted", "")
 				case "auto_edit":
 					m.choice(v.at, s, "approval", "untrusted", "")
-					m.rule(v.at, s, "allow", "Edit(./**)", "", "")
+					m.modeAllows(v.at, s, "Edit(./**)")
 				case "plan":
 					m.choice(v.at, s, "mode", "read-only", "")
 				default:

@@ -142,6 +142,8 @@ allow find . -name x | wc -l
 ask find . -exec ls {} +
 allow sed -n 5,10p f
 ask sed -n w f
+ask /proc/self/exe -c ls
+ask /dev/fd/3 x
 allow date
 ask date -s x
 ask date 010203042020
@@ -226,6 +228,16 @@ func TestPaths(t *testing.T) {
 	if d := s.Check(Call{Tool: "Read", Input: Input{Path: "link"}}, link); d.Verdict != Deny {
 		t.Errorf("a link to .env: %s", d.Verdict)
 	}
+	// Behind a link, .. leads to where the link does.
+	link.Real = func(p string) string { return strings.Replace(p, "/app/link/../", "/app/locked/", 1) }
+	for _, c := range []struct {
+		tool string
+		in   Input
+	}{{"Edit", Input{Path: "link/../a"}}, {"Edit", Input{Path: "/home/ann/app/link/../a"}}, {"Edit", Input{Path: "~/app/link/../a"}}, {"Bash", Input{Command: "echo > link/../a"}}, {"Bash", Input{Command: "touch link/../a"}}} {
+		if d := s.Check(Call{Tool: c.tool, Input: c.in}, link); d.Verdict != Deny {
+			t.Errorf("%s %v: %s", c.tool, c.in, d.Verdict)
+		}
+	}
 	want(t, s, `
 deny cat .env
 deny cat a/.env
@@ -268,6 +280,8 @@ func TestOther(t *testing.T) {
 		{"WebFetch", Input{URL: "https://evil.example/x"}, Deny}, {"WebFetch", Input{URL: "https://EVIL.example.:443/x"}, Deny}, {"WebFetch", Input{URL: "evil.example"}, Deny},
 		{"WebFetch", Input{URL: "https://a.good.example"}, Allow}, {"WebFetch", Input{URL: "https://good.example"}, Ask}, {"WebFetch", Input{URL: "https://a.good.example.evil.org"}, Ask},
 		{"WebFetch", Input{URL: "https://a.good.example@evil.org"}, Deny}, {"WebFetch", Input{URL: "https://a.good.example\\@evil.org"}, Deny}, {"WebFetch", Input{URL: "file:///etc/passwd"}, Deny}, {"WebFetch", Input{URL: "https://a.good.exa%6dple"}, Deny}, {"WebFetch", Input{URL: "https://evil.org#a.good.example"}, Ask},
+		{"WebFetch", Input{URL: "https:/evil.example/x"}, Deny}, {"WebFetch", Input{URL: "HTTPS:evil.example"}, Deny}, {"WebFetch", Input{URL: "https:///evil.example"}, Deny}, {"WebFetch", Input{URL: "https://evil.example..:80/"}, Deny},
+		{"WebFetch", Input{URL: "http://2130706433/"}, Deny}, {"WebFetch", Input{URL: "http://127.1/"}, Deny}, {"WebFetch", Input{URL: "http://0x7f.0.0.1/"}, Deny}, {"WebFetch", Input{URL: "http://0177.0.0.1/"}, Deny}, {"WebFetch", Input{URL: "http://127.0.0.1/"}, Ask}, {"WebFetch", Input{URL: "http://[::1]/"}, Ask},
 		{"mcp__git__log", Input{}, Allow}, {"mcp__git__push", Input{}, Ask}, {"mcp__bad__x", Input{}, Deny}, {"mcp__BAD__x", Input{}, Deny}, {"mcp__badly__x", Input{}, Ask},
 		{"Agent", Input{Name: "Deployer"}, Ask}, {"Task", Input{Name: "x"}, Allow}, {"TodoWrite", Input{}, Allow}, {"Nonsense", Input{}, Deny}, {"bash", Input{}, Deny},
 	} {

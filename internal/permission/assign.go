@@ -120,6 +120,8 @@ func (a *analysis) evaluatedParts(parts []syntax.WordPart, depth int) {
 				}
 			case !p.Length && isName(p.Param.Value):
 				a.evaluatedName(p.Param.Value, a.source(p), depth)
+			case !p.Length && (isDigits(p.Param.Value) || p.Param.Value == "@" || p.Param.Value == "*"):
+				a.note(kindText, a.source(p), "what is evaluated as arithmetic here is not known before it runs")
 			}
 		case *syntax.CmdSubst:
 			if !counts(p) {
@@ -131,11 +133,23 @@ func (a *analysis) evaluatedParts(parts []syntax.WordPart, depth int) {
 
 func digitsOnly(s string) bool { return isDigits(strings.TrimPrefix(s, "-")) }
 
+// shellSets reports whether the shell gives a variable a text by itself.
+func shellSets(name string) bool {
+	switch name {
+	case "_", "REPLY", "MAPFILE", "OPTARG", "BASH_REMATCH", "BASH_ARGV", "BASH_ARGV0", "BASH_COMMAND", "BASH_EXECUTION_STRING", "READLINE_LINE":
+		return true
+	}
+	return false
+}
+
 // evaluatedName judges a variable in an arithmetic expression by what the text
 // assigns to it.
 func (a *analysis) evaluatedName(name, src string, depth int) {
 	v := a.vars[name]
 	if v == nil {
+		if shellSets(name) {
+			a.note(kindText, src, "what is evaluated as arithmetic here is not known before it runs")
+		}
 		return // from the environment, which the text does not set
 	}
 	if depth > maxVarDepth || v.wild {

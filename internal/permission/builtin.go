@@ -81,7 +81,7 @@ func (a *analysis) builtin(cmd *command, name string) bool {
 			}
 		}
 	case "hash":
-		if len(args) > 0 && args[0].alts[0] != "-r" {
+		if len(args) > 0 && (len(args) > 1 || args[0].alts[0] != "-r") {
 			cmd.problem = "hash changes what a name stands for"
 			for k := range args {
 				cmd.spelled = append(cmd.spelled, &command{words: args[k:], src: cmd.src})
@@ -96,6 +96,8 @@ func (a *analysis) builtin(cmd *command, name string) bool {
 				cmd.problem = "which option of the shell changes is not known before it runs"
 			} else if w.alts[0] == "expand_aliases" {
 				cmd.problem = "what an alias stands for is not followed"
+			} else if name == "set" && (w.alts[0] == "keyword" || strings.HasPrefix(w.alts[0], "-") && strings.Contains(w.alts[0], "k")) {
+				cmd.problem = "with this, words behind a command change variables"
 			}
 		}
 	default:
@@ -128,8 +130,8 @@ func (a *analysis) names(cmd *command, name string, args []word) bool {
 	case "mapfile", "readarray":
 		a.namesBehind(cmd, args, "dnOsuCc", "")
 		for i, w := range args {
-			text, ok := strings.CutPrefix(w.alts[0], "-C")
-			if !ok {
+			_, text, ok := strings.Cut(w.alts[0], "C")
+			if !ok || w.alts[0][0] != '-' {
 				continue
 			}
 			if text == "" && i+1 < len(args) {

@@ -36,6 +36,9 @@ func (a *analysis) call(c *syntax.CallExpr, input *syntax.Redirect) {
 		}
 		words = append(words, split(one)...)
 	}
+	if len(words) > 1 && words[0].exact && words[0].alts[0] == "--" {
+		words = words[1:] // behind the word time
+	}
 	if len(words) == 0 {
 		return
 	}
@@ -174,7 +177,7 @@ func (a *analysis) inside(cmd *command, at int, more ...word) {
 
 // runs adds a command that cmd runs.
 func (a *analysis) runs(cmd *command, words []word) {
-	in := &command{words: words, src: cmd.src, wrapped: cmd.wrapped + 1}
+	in := &command{words: words, src: cmd.src, wrapped: cmd.wrapped + 1, input: cmd.input}
 	cmd.inner = append(cmd.inner, in)
 	if in.wrapped > maxWrapped || a.weigh(words) {
 		in.problem = "there are more commands inside each other than are followed"
@@ -182,10 +185,17 @@ func (a *analysis) runs(cmd *command, words []word) {
 	}
 	if !words[0].exact {
 		in.problem = unknownName
-		a.spell(in, nil)
+		a.spell(in, in.input)
 		return
 	}
-	a.lookThrough(in, nil)
+	a.lookThrough(in, in.input)
+}
+
+// standsForOther reports whether the name of a program is a link of the kernel's: to
+// the shell itself, or to an open file.
+func standsForOther(name string) bool {
+	name = path.Clean(name)
+	return strings.HasPrefix(name, "/dev/fd/") || strings.HasPrefix(name, "/proc/") && (strings.HasSuffix(name, "/exe") || strings.Contains(name, "/fd/"))
 }
 
 // lookThrough finds what a command runs beside itself, and which files it opens.
@@ -194,8 +204,13 @@ func (a *analysis) lookThrough(cmd *command, input *syntax.Redirect) {
 	if name == "" || a.step() {
 		return
 	}
-	if strings.IndexByte(cmd.words[0].alts[0], '/') >= 0 {
+	if path := cmd.words[0].alts[0]; strings.IndexByte(path, '/') >= 0 {
 		a.executed = append(a.executed, execution{cmd, name})
+		if standsForOther(path) {
+			cmd.problem = "which program " + path + " is is not known before it runs"
+			a.shellCommand(cmd, "bash", input) // it may be the shell itself
+			return
+		}
 	}
 	switch {
 	case a.builtin(cmd, name):
@@ -203,7 +218,9 @@ func (a *analysis) lookThrough(cmd *command, input *syntax.Redirect) {
 		a.shellCommand(cmd, name, input)
 	default:
 		if w := findWrapper(name); w != nil {
+			cmd.input = input
 			a.wrapper(cmd, w)
+			a.options(cmd, name, input)
 			return
 		}
 		a.special(cmd, name, input)

@@ -2,6 +2,7 @@ package permission
 
 import (
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/bailey-run/bailey/internal/policy"
@@ -21,13 +22,46 @@ func (s *Set) checkFile(file string, write bool, ctx *Context) Part {
 	if !ok {
 		return Part{Kind: kind, Text: file, Verdict: Ask, Reason: "the home directory is not known", Change: "write the whole path"}
 	}
-	paths := []string{full}
-	if ctx.Real != nil {
-		if real := ctx.Real(full); real != "" && real != full {
+	return s.judgePaths(kind, file, ctx.led([]string{full}, []string{ctx.Cwd}, file), ctx.Cwd)
+}
+
+// led adds to the paths of a file where they lead. Behind a link, .. is not what stands
+// in front of it: such a file is looked at as it is written, too.
+func (c *Context) led(paths, dirs []string, file string) []string {
+	if c.Real == nil {
+		return paths
+	}
+	look := paths
+	if strings.Contains(file, "..") {
+		if strings.HasPrefix(file, "/") || strings.HasPrefix(file, "~") {
+			look = append(slices.Clone(look), strings.Replace(file, "~", c.Home, 1))
+		} else {
+			for _, dir := range dirs {
+				look = append(slices.Clone(look), dir+"/"+file)
+			}
+		}
+	}
+	for _, p := range look {
+		if real := c.Real(p); real != "" && !slices.Contains(paths, real) {
 			paths = append(paths, real)
 		}
 	}
-	return s.judgePaths(kind, file, paths, ctx.Cwd)
+	return paths
+}
+
+// checkGlob judges the files below a directory that a search picks by a pattern. One
+// without wildcards is a name, at any depth.
+func (s *Set) checkGlob(dir, glob string, ctx *Context) Part {
+	glob = strings.TrimPrefix(glob, "**/")
+	if !strings.ContainsAny(glob, `*?[{!\`) {
+		return s.checkFile(path.Join(dir, glob), false, ctx)
+	}
+	a := &analysis{ctx: ctx}
+	pattern := fields(known(glob)).alts[0]
+	if i := strings.IndexByte(pattern, '{'); i >= 0 {
+		pattern = pattern[:i] + string(rune(markRun)) + pattern[strings.LastIndexByte(pattern, '}')+1:]
+	}
+	return s.partlyKnown(a, kindRead, glob, path.Join(dir, pattern))
 }
 
 func refusedPath(file string) string {
@@ -72,7 +106,7 @@ func (s *Set) judgePaths(kind, text string, paths []string, cwd string) Part {
 	if covered != nil {
 		return covered.by(kind, text)
 	}
-	return s.unmatchedFile(kind, text)
+	return s.unmatchedFile(kind, text, paths, cwd)
 }
 
 func (r *rule) covers(file, cwd string) bool {
@@ -85,8 +119,9 @@ func (r *rule) covers(file, cwd string) bool {
 }
 
 // unmatchedFile is the answer for a file that no rule is about: reading is what
-// the walls let through, writing under untrusted is asked about.
-func (s *Set) unmatchedFile(kind, text string) Part {
+// the walls let through, writing under untrusted is asked about. Paths are all that
+// are known, none for a file that is not.
+func (s *Set) unmatchedFile(kind, text string, paths []string, cwd string) Part {
 	p := Part{Kind: kind, Text: text, Verdict: Allow, Reason: "no rule is about it, and the walls say what can be reached"}
 	if s.bare || kind == kindWrite && s.approval == policy.Untrusted {
 		p.Verdict = Ask
@@ -95,7 +130,10 @@ func (s *Set) unmatchedFile(kind, text string) Part {
 		if kind == kindWrite {
 			tool = toolEdit
 		}
-		p.Change = `add "` + tool + "(" + strings.TrimPrefix(text, "./") + `)" to permissions.allow in your own configuration`
+		p.Change = "write out what it is, without variables"
+		if len(paths) > 0 {
+			p.Change = addingFiles(tool, paths, cwd)
+		}
 	}
 	return p
 }
@@ -121,22 +159,17 @@ func (s *Set) checkAccess(a *analysis, x *access) []Part {
 			if !ok {
 				continue
 			}
-			paths := []string{full}
+			paths, dirs := []string{full}, []string{a.ctx.Cwd}
 			if !strings.HasPrefix(file, "/") && !strings.HasPrefix(file, "~") {
 				for _, dir := range a.directories() {
+					dirs = append(dirs, dir)
 					paths = append(paths, path.Join(dir, file))
 				}
 				if a.lost() {
 					out = append(out, s.partlyKnown(a, kind, x.src, string(rune(markUnknown))+"/"+file))
 				}
 			}
-			if a.ctx.Real != nil {
-				for _, p := range paths {
-					if real := a.ctx.Real(p); real != "" && real != p {
-						paths = append(paths, real)
-					}
-				}
-			}
+			paths = a.ctx.led(paths, dirs, file)
 			p := s.judgePaths(kind, file, paths, a.ctx.Cwd)
 			if p.Kind == kindRead && p.Rule == "" {
 				continue // nothing to say: the command itself is judged
@@ -248,5 +281,5 @@ func (s *Set) partlyKnown(a *analysis, kind, src, file string) Part {
 			return r.by(kind, src)
 		}
 	}
-	return s.unmatchedFile(kind, src)
+	return s.unmatchedFile(kind, src, nil, "")
 }

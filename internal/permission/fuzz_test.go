@@ -75,6 +75,50 @@ func FuzzRule(f *testing.F) {
 }
 
 // FuzzCall holds that a line of check --stdin is read or refused.
+// TestCall holds what a line of JSON may not be, and what of it is judged.
+func TestCall(t *testing.T) {
+	s := rules(t, "deny Read(.env)\ndeny Skill(evil)\ndeny Bash(rm *)\nallow Bash\napproval on-request")
+	for line, want := range map[string]string{
+		`{"tool":"Bash","input":{"command":"ls"}}`:                               "allow",
+		`{"tool":"Bash","input":{"command":"rm x"}}`:                             "deny",
+		`{"tool":"Bash","input":{"c\u006fmmand":"rm x"}}`:                        "deny",
+		`{"tool":"Bash","input":{"Command":"ls"}}`:                               "error",
+		`{"tool":"Bash","input":{"command":"ls","c\u006fmmand":"rm x"}}`:         "error",
+		`{"tool":"Bash","tool":"Read","input":{"command":"ls"}}`:                 "error",
+		`{"tool":"Bash","Tool":"Read","input":{"command":"ls"}}`:                 "error",
+		`{"tool":"Bash","input":{"command":["rm","x"]}}`:                         "error",
+		`{"tool":"Bash","input":{"command":1}}`:                                  "error",
+		`{"tool":"Bash","input":"ls"}`:                                           "error",
+		`{"tool":"Bash","input":{"command":"ls"}}}`:                              "error",
+		`{"tool":"Bash","input":{"command":"ls"}} {}`:                            "error",
+		`{"tool":"Bash","input":{"command":"ls"}}]`:                              "error",
+		`{"tool":"Bash","input":{"command":"ls\u0000"}}`:                         "deny",
+		"{\"tool\":\"Bash\",\"input\":{\"command\":\"ls \xff\"}}":                "error",
+		`{"tool":"bash","input":{"command":"ls"}}`:                               "deny",
+		`{"tool":"Bash ","input":{"command":"ls"}}`:                              "deny",
+		`{"tool":"Bash","input":{"command":` + strings.Repeat("[", 20000) + `}}`: "error",
+		`{"tool":"Read","input":{"file_path":"x","path":".env"}}`:                "error",
+		`{"tool":"Read","input":{"file_path":".env"}}`:                           "deny",
+		`{"tool":"Grep","input":{"pattern":"x"}}`:                                "allow",
+		`{"tool":"Grep","input":{"pattern":"x","glob":".env"}}`:                  "deny",
+		`{"tool":"Grep","input":{"pattern":"x","glob":"**/.ENV","path":"sub"}}`:  "deny",
+		`{"tool":"Grep","input":{"pattern":"x","glob":".e*"}}`:                   "ask",
+		`{"tool":"Grep","input":{"pattern":"x","glob":"*.{go,env}"}}`:            "ask",
+		`{"tool":"Grep","input":{"pattern":"x","glob":"**/*.go"}}`:               "allow",
+		`{"tool":"Grep","input":{"pattern":"x","glob":[".env"]}}`:                "error",
+		`{"tool":"Skill","input":{"skill":"evil"}}`:                              "deny",
+		`{"tool":"Skill","input":{"skill":"good","command":"evil"}}`:             "error",
+	} {
+		got := "error"
+		if c, err := ParseCall([]byte(line)); err == nil {
+			got = string(s.Check(c, here).Verdict)
+		}
+		if got != want {
+			t.Errorf("%.100q: %s, want %s", line, got, want)
+		}
+	}
+}
+
 func FuzzCall(f *testing.F) {
 	f.Add([]byte(`{"tool":"Bash","input":{"command":"ls"}}`))
 	f.Add([]byte(`{"tool":"Read","input":{"file_path":"x"}}`))

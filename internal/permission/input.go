@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"io"
 	"strings"
+	"unicode/utf8"
 )
 
 // Input is what a tool was called with, as far as rules look at it.
@@ -12,6 +14,7 @@ type Input struct {
 	Command string // Bash
 	Shell   string // Bash: the shell that will run it; "" is bash
 	Path    string // the file tools
+	Glob    string // Grep: which files below Path, by a pattern
 	URL     string // WebFetch
 	Name    string // Agent, Skill
 	Query   string // WebSearch
@@ -66,6 +69,9 @@ func ParseInput(tool string, raw []byte) (Input, error) {
 				in.Path = "."
 			}
 		}
+		if tool == "Grep" && err == nil {
+			err = text("glob", &in.Glob)
+		}
 		if tool == "Glob" && err == nil {
 			var pattern string
 			err = text("pattern", &pattern)
@@ -84,9 +90,15 @@ func ParseInput(tool string, raw []byte) (Input, error) {
 			in.Name = "general-purpose" // what Claude Code starts when no kind is named
 		}
 	case toolSkill:
-		needed, err = "", text("skill", &in.Name)
-		if err == nil && in.Name == "" {
-			err = text("command", &in.Name)
+		var command string
+		if err = text("skill", &in.Name); err == nil {
+			err = text("command", &command)
+		}
+		switch {
+		case in.Name == "":
+			in.Name = command
+		case command != "" && command != in.Name:
+			return in, fmt.Errorf("%s names two skills", tool)
 		}
 	case "WebSearch":
 		err = text("query", &in.Query)
@@ -117,6 +129,9 @@ func globRoot(pattern string) string {
 
 // object reads a JSON object without a second value for any key.
 func object(raw []byte) (map[string]json.RawMessage, error) {
+	if !utf8.Valid(raw) {
+		return nil, fmt.Errorf("the input is not UTF-8") // readers make different texts of it
+	}
 	d := json.NewDecoder(bytes.NewReader(raw))
 	start, err := d.Token()
 	if err != nil || start != json.Delim('{') {
@@ -144,7 +159,7 @@ func object(raw []byte) (map[string]json.RawMessage, error) {
 	if _, err := d.Token(); err != nil {
 		return nil, fmt.Errorf("the input is not valid JSON")
 	}
-	if d.More() {
+	if _, err := d.Token(); err != io.EOF {
 		return nil, fmt.Errorf("there is text behind the JSON object")
 	}
 	return fields, nil

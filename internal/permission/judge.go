@@ -1,6 +1,7 @@
 package permission
 
 import (
+	"net/netip"
 	"strings"
 
 	"github.com/bailey-run/bailey/internal/policy"
@@ -15,7 +16,11 @@ func (s *Set) Check(c Call, ctx Context) Decision {
 	case toolBash:
 		return s.checkShell(c.Input, &ctx)
 	case toolRead:
-		return s.conclude([]Part{s.checkFile(c.Input.Path, false, &ctx)})
+		parts := []Part{s.checkFile(c.Input.Path, false, &ctx)}
+		if c.Input.Glob != "" {
+			parts = append(parts, s.checkGlob(c.Input.Path, c.Input.Glob, &ctx))
+		}
+		return s.conclude(parts)
 	case toolEdit:
 		return s.conclude([]Part{s.checkFile(c.Input.Path, true, &ctx)})
 	case toolFetch:
@@ -149,24 +154,9 @@ func (s *Set) checkCommand(c *command) Part {
 	if s.approval == policy.Untrusted {
 		p.Verdict = Ask
 		p.Reason = "no rule is about it, and approval is untrusted"
-		p.Change = `add "Bash(` + suggestion(c) + `)" to permissions.allow in your own configuration`
+		p.Change = s.suggestion(c)
 	}
 	return p
-}
-
-// suggestion is a rule that would allow the command.
-func suggestion(c *command) string {
-	var out []string
-	for i := range c.words {
-		if i == 2 || !c.words[i].exact || strings.ContainsAny(c.words[i].alts[0], " *()\"'\\") || i > 0 && strings.HasPrefix(c.words[i].alts[0], "-") {
-			break
-		}
-		out = append(out, c.words[i].alts[0])
-	}
-	if len(out) < len(c.words) {
-		out = append(out, "*")
-	}
-	return strings.Join(out, " ")
 }
 
 // maxDeep bounds how deep commands inside commands are judged: deeper than any is
@@ -343,7 +333,7 @@ func (s *Set) checkName(tool, name string, verdict Verdict, reason string) Part 
 	}
 	p := Part{Kind: kindTool, Text: text, Verdict: verdict, Reason: reason}
 	if verdict == Ask {
-		p.Change = `add "` + text + `" to permissions.allow in your own configuration`
+		p.Change = adding(text, tool)
 	}
 	return p
 }
@@ -379,7 +369,7 @@ func (s *Set) checkFetch(address string) Part {
 	p := Part{Kind: kindFetch, Text: address, Verdict: Allow, Reason: "no rule is about " + host + ", and approval is " + string(s.approval)}
 	if s.approval == policy.Untrusted {
 		p.Verdict = Ask
-		p.Change = `add "WebFetch(domain:` + host + `)" to permissions.allow in your own configuration`
+		p.Change = adding("WebFetch(domain:"+host+")", toolFetch)
 	}
 	return p
 }
@@ -397,6 +387,8 @@ func HostOf(address string) (host, problem string) {
 			return "", "this is not an address of the web"
 		}
 		text = rest
+	} else if s := strings.ToLower(text); strings.HasPrefix(s, "http:") || strings.HasPrefix(s, "https:") {
+		return "", "an address with less than two slashes is not what it looks like"
 	}
 	if i := strings.IndexAny(text, "/?#"); i >= 0 {
 		text = text[:i]
@@ -425,10 +417,26 @@ func HostOf(address string) (host, problem string) {
 			return "", "the host is not written in plain ASCII"
 		}
 	}
-	if host == "" {
+	switch {
+	case host == "":
 		return "", "the address names no host"
+	case strings.Contains(host, "..") || host[0] == '.' || strings.HasSuffix(host, "."):
+		return "", "the host has an empty part"
+	case oddNumber(host):
+		return "", "the host is a number that is not written as an address usually is"
 	}
 	return host, ""
+}
+
+// oddNumber reports whether a host is an IPv4 address in a form that readers of
+// addresses take for one, but that is not the usual: 127.1, 0x7f.0.0.1, 2130706433.
+func oddNumber(host string) bool {
+	last := host[strings.LastIndexByte(host, '.')+1:]
+	if !isDigits(last) && !strings.HasPrefix(last, "0x") {
+		return false
+	}
+	_, err := netip.ParseAddr(host)
+	return err != nil
 }
 
 // hostMatch compares a host with HOST or *.HOST, which stands for the names below.

@@ -18,8 +18,15 @@ type program struct {
 	// look says what else about the arguments runs or writes, "" for nothing.
 	look func(args []word) string
 
+	// The files that it opens; see opened.go.
 	reads  string // "all", "rest" (all but the first) operands are files that are read
 	writes string // "all", "rest", "last" operands are files that are written
+	given  string // options that stand for the first operand, which then is a file like the others
+	turns  string // options that make it write what it reads
+	from   string // options whose value is a file that is read
+	to     string // options whose value is a file or a directory that is written
+	at     string // options whose value names a file that is read behind an @
+	moves  string // options whose value is the directory it works in
 }
 
 // find looks a command up in the tables.
@@ -34,6 +41,9 @@ func (c *command) find() {
 	name := baseName(c.words[0].alts[0])
 	c.whole = lookupProgram(name)
 	c.prog, c.args = c.whole, c.words[1:]
+	if isTar(name) {
+		c.args = tarOptions(c.args)
+	}
 	at := subcommand(c.whole, c.words)
 	if at > 0 && (c.whole != nil || at == 1) && strings.IndexByte(c.words[at].alts[0], ' ') < 0 {
 		c.sub = c.words[at].alts[0]
@@ -122,20 +132,43 @@ func (p *program) badOption(args []word) string {
 		if bad := p.isBad(text); bad != "" {
 			return bad
 		}
-		if listed(p.takes, text) {
-			i++
+		if listed(p.takes, text) || p.valued(text) && text[1] != '-' {
+			i++ // abbreviated, it may be another option, which has no value
 		}
 	}
 	return ""
 }
 
+// valued reports whether the next word is an option's value.
+func (p *program) valued(text string) bool {
+	return takesNext(p.takes, text) || listed(p.from, text) || listed(p.to, text) || listed(p.moves, text)
+}
+
+// takesNext reports whether an option, which may be abbreviated, is one of a list of
+// options with a value in the next word. Some options without one begin another's name.
+func takesNext(takes, text string) bool {
+	for one := range strings.FieldsSeq(takes) {
+		if one == text || len(text) > 3 && strings.HasPrefix(text, "--") && strings.HasPrefix(one, text) && !listed("--head --binary", text) {
+			return true
+		}
+	}
+	return false
+}
+
 func (p *program) isBad(text string) string {
 	name, _, _ := strings.Cut(text, "=")
 	if p.whole {
-		if listed(p.bad, name) || listed(p.bad, text) {
+		one := name
+		if strings.HasPrefix(name, "--") {
+			one = name[1:] // Go, openssl, gcc and sqlite3 take either
+		}
+		if listed(p.bad, one) || listed(p.bad, name) || listed(p.bad, text) {
 			return name
 		}
 		return ""
+	}
+	if text[0] == '+' && listed(p.bad, "+") {
+		return "+"
 	}
 	if strings.HasPrefix(text, "--") {
 		for bad := range strings.FieldsSeq(p.bad) {
@@ -161,7 +194,9 @@ func (p *program) isBad(text string) string {
 }
 
 // operands are the arguments that are no options.
-func (p *program) operands(args []word) []word { return operandsOf(args, p.takes, p.whole) }
+func (p *program) operands(args []word) []word {
+	return operandsOf(args, p.takes+" "+p.from+" "+p.to+" "+p.moves, p.whole)
+}
 
 func operandsOf(args []word, takes string, whole bool) []word {
 	var out []word
@@ -172,7 +207,7 @@ func operandsOf(args []word, takes string, whole bool) []word {
 		case w.exact && text == "--" && !whole:
 			return append(out, args[i+1:]...)
 		case w.exact && len(text) > 1 && text[0] == '-':
-			if listed(takes, text) {
+			if takesNext(takes, text) {
 				i++
 			}
 		default:
@@ -201,7 +236,16 @@ func (c *command) readOnly() bool {
 	if c.prog.badOption(c.args) != "" || c.prog.look != nil && c.prog.look(c.args) != "" {
 		return false
 	}
-	return c.prog.most == 0 || len(c.prog.operands(c.args)) <= c.prog.most
+	if c.prog.most == 0 {
+		return true
+	}
+	list := c.prog.operands(c.args)
+	for _, w := range list {
+		if !w.exact {
+			return false // it may be several words
+		}
+	}
+	return len(list) <= c.prog.most
 }
 
 // before is what stands between the name and the subcommand.
@@ -253,33 +297,4 @@ func (p *program) sameOption(a, b string) bool {
 	return false
 }
 
-// files notes the files that a command's operands are, so that the rules for Read
-// and Edit see them.
-func (a *analysis) files(cmd *command) {
-	cmd.find()
-	p := cmd.prog
-	if p == nil || p.reads == "" && p.writes == "" {
-		return
-	}
-	list := p.operands(cmd.args)
-	for i, w := range list {
-		last := i == len(list)-1 && i > 0
-		switch {
-		case p.writes == "all", p.writes == "rest" && i > 0, p.writes == "last" && last:
-			a.accesses = append(a.accesses, access{true, w, cmd.src, fills(cmd.name())})
-		case p.reads == "all", p.reads == "rest" && i > 0:
-			a.accesses = append(a.accesses, access{path: w, src: cmd.src})
-		}
-	}
-}
-
 func splitNames(names string) []string { return strings.Split(names, ",") }
-
-// fills reports whether a program that changes files puts something into them.
-func fills(name string) bool {
-	switch name {
-	case "cp", "mv", "ln", "install", "rsync", "tee":
-		return true
-	}
-	return false
-}

@@ -8,16 +8,16 @@ var buildPrograms = [...]program{
 	{names: "go", takes: "-C"},
 	{names: "go version", safe: true},
 	{names: "go env", safe: true, bad: "-w -u", whole: true},
-	{names: "go doc", safe: true},
+	{names: "go doc", safe: true, bad: "-http", whole: true},
 	{names: "go help", safe: true},
-	{names: "go build", bad: "-toolexec -overlay -ldflags -gcflags -asmflags -gccgoflags -o -compiler -exec -modfile -pkgdir", whole: true},
-	{names: "go test", bad: "-toolexec -overlay -ldflags -gcflags -asmflags -gccgoflags -o -exec -modfile -vettool -outputdir -fuzzcachedir", whole: true},
-	{names: "go vet", bad: "-vettool -toolexec -overlay", whole: true},
+	{names: "go build", bad: "-toolexec -overlay -ldflags -gcflags -asmflags -gccgoflags -o -compiler -exec -modfile -pkgdir", whole: true, to: "-o"},
+	{names: "go test", bad: "-toolexec -overlay -ldflags -gcflags -asmflags -gccgoflags -o -exec -modfile -vettool -outputdir -fuzzcachedir -coverprofile -cpuprofile -memprofile -blockprofile -mutexprofile -trace", whole: true, to: "-o -coverprofile -cpuprofile -memprofile -blockprofile -mutexprofile -trace"},
+	{names: "go vet", bad: "-vettool -toolexec -overlay -fix", whole: true},
 	{names: "go run", bad: "-exec -toolexec -overlay -ldflags -modfile", whole: true},
 	{names: "go list", bad: "-toolexec -exec -overlay -modfile", whole: true},
 	{names: "go generate", bad: "-toolexec", whole: true},
-	{names: "gcc,g++,cc,c++,clang,clang++", bad: "-wrapper -B -fplugin -specs -o -load -Xclang -fuse-ld -T", whole: true},
-	{names: "make,gmake", bad: "--eval -f --file --makefile -C --directory -I --include-dir -E", look: makeLook, takes: "-j -l -W -o", same: "-C=--directory -f=--file=--makefile"},
+	{names: "gcc,g++,cc,c++,clang,clang++", bad: "-wrapper -B -fplugin -specs -o -load -Xclang -fuse-ld -T", whole: true, to: "-o", look: gccLook},
+	{names: "make,gmake", bad: "--eval -f --file --makefile -C --directory -I --include-dir -E", look: makeLook, takes: "-W -o", moves: "-C --directory", same: "-C=--directory -f=--file=--makefile"},
 	{names: "ninja", bad: "-C -f -t"},
 	{names: "cargo", takes: "-C --color --config -Z --manifest-path", bad: "--config -Z -C"},
 	{names: "npm,pnpm,yarn", takes: "--prefix -C --dir --cwd -w --workspace --filter -F", bad: "--script-shell --node-options --userconfig --globalconfig --prefix --git --editor --shell --viewer --ignore-scripts-off -c --call"},
@@ -30,8 +30,51 @@ var buildPrograms = [...]program{
 // makeLook judges variables that are set on make's command line.
 func makeLook(args []word) string {
 	for _, w := range args {
-		if name := assignment(w.alts[0]); decides(name) || name == "SHELL" || name == ".SHELLFLAGS" || strings.HasSuffix(name, "FLAGS") && name != "" {
+		if why := makeRuns(w.alts[0]); why != "" {
+			return why
+		}
+		if name, _, _ := makeSetting(w.alts[0]); decides(name) || strings.HasSuffix(name, "FLAGS") {
 			return name + " changes what make runs"
+		}
+	}
+	return ""
+}
+
+// makeSetting takes NAME=VALUE apart, with any of make's operators: = := ::= += ?= !=.
+func makeSetting(text string) (name, value string, shell bool) {
+	name, value, ok := strings.Cut(text, "=")
+	if !ok || strings.HasPrefix(name, "-") {
+		return "", "", false
+	}
+	return strings.TrimRight(name, " \t:+?!"), value, strings.HasSuffix(name, "!")
+}
+
+// makeRuns says how a setting on make's command line runs something of its own, "" for
+// not at all.
+func makeRuns(text string) string {
+	name, value, shell := makeSetting(text)
+	switch {
+	case shell:
+		return "!= runs a command"
+	case name == "SHELL", name == ".SHELLFLAGS", name == "MAKEFLAGS", name == "GNUMAKEFLAGS", name == "MFLAGS":
+		return name + " changes what make runs"
+	case name != "" && strings.Contains(value, "$"):
+		for _, sign := range [...]string{"shell", "eval", "file", "guile", "load"} {
+			if strings.Contains(value, sign) {
+				return "the value may run a command"
+			}
+		}
+	}
+	return ""
+}
+
+// gccLook looks for options whose value is joined to them, and for ones in a file.
+func gccLook(args []word) string {
+	for _, w := range args {
+		for _, start := range [...]string{"@", "-B", "-fplugin", "-Wl,", "-Wa,", "-Wp,", "-Xlinker", "-Xassembler", "-MF", "-save-temps", "-fdump", "-o", "--output"} {
+			if strings.HasPrefix(w.alts[0], start) {
+				return start + " may run or write something"
+			}
 		}
 	}
 	return ""

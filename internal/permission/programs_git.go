@@ -7,34 +7,34 @@ import "strings"
 // make git run or write something.
 var gitPrograms = [...]program{
 	{names: "git", takes: "-C -c --git-dir --work-tree --namespace --exec-path --config-env --super-prefix --attr-source --list-cmds",
-		bad: "--exec-path --config-env --git-dir --work-tree -p --paginate --namespace --attr-source", look: gitLook},
+		bad: "--exec-path --config-env --git-dir --work-tree -p --paginate --namespace --attr-source --bare", moves: "-C", look: gitLook},
 	{names: "git status", safe: true},
-	{names: "git diff", safe: true, bad: "--output --ext-diff --textconv -O --no-index", takes: "-S -G --color --stat --diff-filter -U"},
-	{names: "git log", safe: true, bad: "--output --ext-diff --textconv -O --show-signature", takes: "-S -G -n -L --author --grep --since --until --format --pretty --date"},
-	{names: "git show", safe: true, bad: "--output --ext-diff --textconv -O --show-signature", takes: "-S -G -n --format --pretty"},
-	{names: "git blame", safe: true, bad: "--contents --textconv --output -S --ignore-revs-file", takes: "-L"},
-	{names: "git shortlog", safe: true, bad: "--output"},
+	{names: "git diff", safe: true, reads: "all", to: "--output", bad: "--output --ext-diff --textconv -O --no-index", takes: "-S -G --diff-filter"},
+	{names: "git log", safe: true, reads: "all", to: "--output", look: gitSigned, bad: "--output --ext-diff --textconv -O --show-signature", takes: "-S -G -n -L --author --grep --since --until --date"},
+	{names: "git show", safe: true, reads: "all", to: "--output", look: gitSigned, bad: "--output --ext-diff --textconv -O --show-signature", takes: "-S -G -n"},
+	{names: "git blame", safe: true, reads: "all", from: "--contents", bad: "--contents --textconv --output -S --ignore-revs-file", takes: "-L"},
+	{names: "git shortlog", safe: true, look: gitSigned, bad: "--output"},
 	{names: "git rev-parse", safe: true, bad: "--parseopt --sq-quote"},
-	{names: "git rev-list", safe: true, bad: "--use-bitmap-index --output"},
+	{names: "git rev-list", safe: true, look: gitSigned, bad: "--use-bitmap-index --output"},
 	{names: "git ls-files", safe: true, takes: "-x -X", bad: "-X --exclude-from"},
 	{names: "git ls-tree", safe: true},
-	{names: "git cat-file", safe: true, bad: "--textconv --filters"},
+	{names: "git cat-file", safe: true, reads: "all", bad: "--textconv --filters"},
 	{names: "git describe", safe: true},
 	{names: "git merge-base", safe: true},
 	{names: "git name-rev", safe: true},
-	{names: "git for-each-ref", safe: true},
+	{names: "git for-each-ref", safe: true, look: gitSigned},
 	{names: "git show-ref", safe: true},
 	{names: "git count-objects", safe: true},
 	{names: "git check-ignore", safe: true},
 	{names: "git check-attr", safe: true},
-	{names: "git diff-tree", safe: true, bad: "--output --ext-diff --textconv -O"},
+	{names: "git diff-tree", safe: true, look: gitSigned, bad: "--output --ext-diff --textconv -O"},
 	{names: "git diff-index", safe: true, bad: "--output --ext-diff --textconv -O"},
 	{names: "git diff-files", safe: true, bad: "--output --ext-diff --textconv -O"},
 	{names: "git grep", safe: true, bad: "-O --open-files-in-pager --ext-grep --textconv -f"},
 	{names: "git branch", safe: true, bad: "-d -D --delete -m -M --move -c -C --copy -f --force -u --set-upstream-to --unset-upstream --edit-description --create-reflog --track -t --set-upstream", look: gitListing, same: "-D=--delete -d=--delete -f=--force -M=--move"},
 	{names: "git tag", safe: true, bad: "-d --delete -a --annotate -s --sign -u --local-user -f --force -m --message -F --file -e --edit -v --verify --create-reflog --cleanup --trailer", look: gitListing, same: "-d=--delete -f=--force"},
 	{names: "git remote", safe: true, look: gitRemote},
-	{names: "git stash", safe: true, look: gitStash},
+	{names: "git stash", safe: true, look: gitStash, bad: "--output --ext-diff --textconv -O --show-signature"},
 	{names: "git worktree", safe: true, look: gitList},
 	{names: "git reflog", safe: true, look: gitReflog, bad: "--output --ext-diff --textconv"},
 	{names: "git config", safe: true, look: gitConfig, bad: "-e --edit --add --unset --unset-all --replace-all --rename-section --remove-section -f --file --blob"},
@@ -50,15 +50,20 @@ var gitPrograms = [...]program{
 	{names: "git merge", bad: "-s --strategy", takes: "-m -F -s -X"},
 	{names: "git reset", same: "-q=--quiet -p=--patch"},
 	{names: "git clean", same: "-f=--force -n=--dry-run -q=--quiet -i=--interactive", takes: "-e --exclude"},
-	{names: "git checkout", same: "-f=--force -B=-b", takes: "-b -B --conflict"},
+	{names: "git checkout", writes: "all", same: "-f=--force -B=-b", takes: "-b -B --conflict"},
 	{names: "git switch", same: "-f=--force=--discard-changes -C=--force-create -c=--create"},
 	{names: "git rm", same: "-f=--force", writes: "all"},
 	{names: "git bisect", bad: "--term-old", look: gitBisect},
 	{names: "git difftool", bad: "-x --extcmd -t --tool --tool-help"},
+	{names: "git mv,git restore", writes: "all"},
 	{names: "git mergetool", bad: "-t --tool"},
-	{names: "git archive", bad: "--exec -o --output --remote --add-file --add-virtual-file"},
+	{names: "git archive", to: "-o --output", bad: "--exec -o --output --remote --add-file --add-virtual-file"},
 	{names: "git submodule", look: gitForeach},
-	{names: "git filter-branch", look: always},
+	{names: "git help", bad: "-w --web"},
+	{names: "git init", bad: "--template --separate-git-dir"},
+	{names: "git format-patch", bad: "-o --output-directory --output --ext-diff --textconv", to: "-o --output-directory"},
+	{names: "git interpret-trailers", bad: "--in-place"},
+	{names: "git filter-branch,git filter-repo,git daemon,git instaweb,git send-email,git remote-ext,git remote-fd,git hook,git web--browse,git shell,git upload-pack,git receive-pack,git for-each-repo,git maintenance,git svn,git p4,git credential,git fast-import,git fast-export", look: always},
 }
 
 func always([]word) string { return "it runs commands" }
@@ -108,6 +113,9 @@ func harmlessSetting(w word) bool {
 // gitListing allows git branch and git tag without a name to make.
 func gitListing(args []word) string {
 	listing := false
+	if why := gitSigned(args); why != "" {
+		return why
+	}
 	for _, w := range args {
 		if !w.exact {
 			return "it may make something"
@@ -125,6 +133,17 @@ func gitListing(args []word) string {
 	return ""
 }
 
+// gitSigned looks for formats that show who signed something: git runs a program to
+// know it.
+func gitSigned(args []word) string {
+	for _, w := range args {
+		if strings.Contains(w.alts[0], "%G") || strings.Contains(w.alts[0], "%(signature") {
+			return "it runs the program that checks signatures"
+		}
+	}
+	return ""
+}
+
 func first(args []word) string {
 	if len(args) == 0 {
 		return ""
@@ -137,15 +156,19 @@ func first(args []word) string {
 
 func gitRemote(args []word) string {
 	switch first(args) {
-	case "", "-v", "--verbose", "get-url":
+	case "", "get-url":
 		return ""
+	case "-v", "--verbose":
+		if len(args) == 1 {
+			return ""
+		}
 	}
 	return "it changes or reaches a remote"
 }
 
 func gitStash(args []word) string {
 	if first(args) == "list" {
-		return ""
+		return gitSigned(args)
 	}
 	return "it changes the stash"
 }
@@ -160,7 +183,7 @@ func gitList(args []word) string {
 func gitReflog(args []word) string {
 	switch f := first(args); {
 	case f == "" || f == "show" || f == "exists" || strings.HasPrefix(f, "-"):
-		return ""
+		return gitSigned(args)
 	}
 	return "it changes the reflog"
 }

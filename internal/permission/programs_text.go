@@ -4,36 +4,54 @@ import "strings"
 
 // Programs that read, search and change text.
 var textPrograms = [...]program{
-	{names: "cat,tac,nl,rev,fold,fmt,expand,unexpand,cut,paste,tr,wc,head,strings,base32,basenc,od,hd,cksum,sum,md5sum,sha1sum,sha224sum,sha256sum,sha384sum,sha512sum,b2sum,column,colrm,cmp,comm,join,look,tsort,ptx,zcat,bzcat,xzcat,zstdcat,zgrep,zdiff,zcmp", safe: true, reads: "all",
-		takes: "-n -c -d -f -b -w -s -t -o -N -A -j -S -k --lines --bytes --delimiter --fields --width"},
-	{names: "base64", safe: true, reads: "all", bad: "-o --output", takes: "-w --wrap -i"},
-	{names: "tail", safe: true, reads: "all", takes: "-n -c -s --lines --bytes --pid"},
-	{names: "grep,egrep,fgrep", safe: true, reads: "rest", takes: "-e -f -m -A -B -C -d -D --regexp --file --max-count --include --exclude --exclude-dir --color"},
-	{names: "rg", safe: true, reads: "rest", bad: "--pre --hostname-bin -z --search-zip", takes: "-e -f -m -A -B -C -g -t -T -j -M -r -d -E --regexp --file --glob --iglob --type --type-not --max-count --threads --color --colors --sort --sortr --max-depth --context --replace"},
+	{names: "cat,rev,tsort,comm,sum,md5sum,sha1sum,sha224sum,sha256sum,sha384sum,sha512sum,zcat,bzcat,xzcat,zdiff,zcmp", safe: true, reads: "all"},
+	{names: "wc", safe: true, reads: "all", from: "--files0-from"},
+	{names: "tac", safe: true, reads: "all", takes: "-s --separator"},
+	{names: "nl", safe: true, reads: "all", takes: "-b -d -f -h -i -l -n -s -v -w"},
+	{names: "fold,fmt,base32,basenc", safe: true, reads: "all", takes: "-w -g -p --width --goal --prefix --wrap"},
+	{names: "expand,unexpand", safe: true, reads: "all", takes: "-t --tabs"},
+	{names: "cut", safe: true, reads: "all", takes: "-b -c -d -f --bytes --characters --delimiter --fields --output-delimiter"},
+	{names: "paste", safe: true, reads: "all", takes: "-d --delimiters"},
+	{names: "head,tail", safe: true, reads: "all", takes: "-n -c -s --lines --bytes --sleep-interval --pid --max-unchanged-stats"},
+	{names: "strings", safe: true, reads: "all", takes: "-n -t -e -T -s -U --bytes --radix --encoding --target --output-separator --unicode"},
+	{names: "od", safe: true, reads: "all", takes: "-A -j -N -S -t --address-radix --skip-bytes --read-bytes --format"},
+	{names: "hexdump,hd", safe: true, reads: "all", takes: "-n -s -e", from: "-f --format-file"},
+	{names: "cksum,b2sum", safe: true, reads: "all", takes: "-a -l --algorithm --length"},
+	{names: "column", safe: true, reads: "all", takes: "-c -o -s -N -W -H -O -R -T -C -i -p -r"},
+	{names: "tr,colrm", safe: true},
+	{names: "cmp", safe: true, reads: "all", takes: "-i -n --ignore-initial --bytes"},
+	{names: "join", safe: true, reads: "all", takes: "-1 -2 -a -e -j -o -t -v"},
+	{names: "look", safe: true, reads: "rest", takes: "-t --terminate"},
+	{names: "ptx", safe: true, reads: "all", bad: "-G --traditional", takes: "-F -M -S -W -g -w", from: "-b -i -o --break-file --ignore-file --only-file"},
+	{names: "zstdcat", safe: true, reads: "all", bad: "-o --output-dir-flat --output-dir-mirror --rm --trace"},
+	{names: "base64", safe: true, reads: "all", bad: "-o --output", takes: "-w --wrap", to: "-o --output"},
+	{names: "grep,egrep,fgrep,zgrep", safe: true, reads: "rest", given: "-e -f --regexp --file", from: "-f --file --exclude-from", takes: "-e -m -A -B -C -d -D --regexp --max-count --after-context --before-context --context --include --exclude --exclude-dir --label --binary-files --devices --directories"},
+	{names: "rg", safe: true, reads: "rest", given: "-e -f --regexp --file --files --type-list", from: "-f --file --ignore-file", bad: "--pre --hostname-bin -z --search-zip", takes: "-e -m -A -B -C -g -t -T -j -M -r -d -E --regexp --glob --iglob --type --type-not --max-count --threads --color --colors --sort --sortr --max-depth --context --replace"},
 	{names: "ag,ack", bad: "--pager --output --ackrc -o --files-from"},
-	{names: "sort", safe: true, reads: "all", bad: "-o --output --compress-program -T --temporary-directory --files0-from", takes: "-k -t -S --key --field-separator --buffer-size --parallel --batch-size --sort"},
-	{names: "uniq", safe: true, reads: "all", most: 1, takes: "-f -s -w --skip-fields --skip-chars --check-chars"},
-	{names: "shuf", safe: true, bad: "-o --output", takes: "-n -i --head-count --input-range --random-source"},
-	{names: "diff", safe: true, reads: "all", bad: "--to-file --from-file", takes: "-U -C -I -x -X -W --label --color --exclude"},
-	{names: "sdiff", bad: "-o --output --diff-program"},
-	{names: "hexdump", safe: true, reads: "all", takes: "-n -s -e -f"},
-	{names: "xxd", safe: true, reads: "all", most: 1, takes: "-c -g -l -o -s -n -R"},
+	{names: "sort", safe: true, reads: "all", bad: "-o --output --compress-program -T --temporary-directory --files0-from", takes: "-k -t -S -T --key --field-separator --buffer-size --parallel --batch-size --sort --compress-program --temporary-directory", from: "--files0-from --random-source", to: "-o --output"},
+	{names: "uniq", safe: true, reads: "all", writes: "last", most: 1, takes: "-f -s -w --skip-fields --skip-chars --check-chars"},
+	{names: "shuf", safe: true, reads: "all", bad: "-o --output", takes: "-n -i --head-count --input-range", from: "--random-source", to: "-o --output"},
+	{names: "diff", safe: true, reads: "all", bad: "--to-file --from-file", takes: "-U -C -I -x -W --label --exclude", from: "--to-file --from-file -X --exclude-from"},
+	{names: "sdiff", reads: "all", bad: "-o --output --diff-program", to: "-o --output"},
+	{names: "xxd", safe: true, reads: "all", writes: "last", most: 1, takes: "-c -g -l -o -s -n -R"},
 	{names: "pr", safe: true, reads: "all", takes: "-h -l -o -w -W -N"},
-	{names: "csplit,split", bad: "--filter", takes: "-b -l -n -a -C"},
-	{names: "jq", safe: true, reads: "rest", takes: "--arg --argjson --slurpfile --rawfile --indent"},
-	{names: "yq", bad: "-i --inplace -s --split-exp", reads: "rest"},
-	{names: "bat,batcat", bad: "--pager --config-file --map-syntax --diff --paging -P"},
-	{names: "less,more", bad: "-o -O --log-file --LOG-FILE -k --lesskey-file --lesskey-src --lesskey-content +", reads: "all"},
-	{names: "sed,gsed", safe: true, reads: "rest", bad: "-i --in-place -f --file", takes: sedTakes, look: sedLook},
-	{names: "awk,gawk,mawk,nawk", safe: true, reads: "rest", bad: "-f --file -i --include -l --load -E --exec -o --pretty-print -p --profile -d --dump-variables -D --debug -e --source -W", takes: awkTakes, look: awkLook},
-	{names: "perl", stops: true, bad: "-i -e -E -M -m -I -x -S -s -n -p -d"},
-	{names: "python,python2,python3", stops: true, bad: "-c -m -i", takes: "-W -X"},
-	{names: "ruby", stops: true, bad: "-e -i -r -I -x -S -n -p"},
-	{names: "node,nodejs", stops: true, bad: "-e --eval -p --print -r --require --import --loader --experimental-loader --inspect --inspect-brk -i --interactive --env-file --run --watch --build-snapshot --openssl-config"},
+	{names: "split", reads: "all", writes: "rest", bad: "--filter", takes: "-b -l -n -a -C"},
+	{names: "csplit", reads: "all", takes: "-n -f -b"},
+	{names: "jq", safe: true, reads: "rest", given: "-f --from-file --arg --argjson --slurpfile --rawfile", from: "-f --from-file", takes: "--arg --argjson --slurpfile --rawfile --indent"},
+	{names: "yq", bad: "-i --inplace -s --split-exp", reads: "rest", turns: "-i --inplace --in-place"},
+	{names: "bat,batcat", reads: "all", bad: "--pager --config-file --map-syntax --diff --paging -P"},
+	{names: "less,more", bad: "-o -O --log-file --LOG-FILE -k --lesskey-file --lesskey-src --lesskey-content +", reads: "all", to: "-o -O --log-file --LOG-FILE"},
+	{names: "sed,gsed", safe: true, reads: "rest", given: "-e -f --expression --file", turns: "-i -I --in-place", from: "-f --file", bad: "-i -I --in-place -f --file", takes: sedTakes, look: sedLook},
+	{names: "awk,gawk,mawk,nawk", safe: true, reads: "rest", given: "-f --file -e --source -E --exec", from: "-f --file -i --include -E --exec", bad: "-f --file -i --include -l --load -E --exec -o --pretty-print -p --profile -d --dump-variables -D --debug -e --source -W", takes: awkTakes, look: awkLook},
+	{names: "perl", stops: true, reads: "all", turns: "-i", takes: "-e -E -I", bad: "-i -e -E -M -m -I -x -S -s -n -p -d"},
+	{names: "python,python2,python3", stops: true, reads: "all", bad: "-c -m -i", takes: "-W -X -c -m"},
+	{names: "ruby", stops: true, reads: "all", turns: "-i", takes: "-e -r -I", bad: "-e -i -r -I -x -S -n -p"},
+	{names: "node,nodejs", stops: true, reads: "all", takes: "-e -p -r --eval --print --require --import", bad: "-e --eval -p --print -r --require --import --loader --experimental-loader --inspect --inspect-brk -i --interactive --env-file --run --watch --build-snapshot --openssl-config"},
 	{names: "php", stops: true, bad: "-r -B -R -F -E -d -c -z -S -a"},
 	{names: "lua", stops: true, bad: "-e -l -i"},
-	{names: "ed,ex,vi,vim,nvim,view,emacs,nano", bad: "-c --cmd -S -s -u -W -w -l -f -e + --eval --load --funcall --batch --script"},
-	{names: "iconv", safe: true, bad: "-o --output", takes: "-f -t --from-code --to-code"},
+	{names: "view", reads: "all", takes: "-c --cmd -u", bad: "-c --cmd -S -s -u -W -w +"},
+	{names: "ed,ex,vi,vim,nvim,emacs,nano", writes: "all", takes: "-c --cmd -u", bad: "-c --cmd -S -s -u -W -w -l -f -e + --eval --load --funcall --batch --script"},
+	{names: "iconv", safe: true, reads: "all", bad: "-o --output", to: "-o --output", takes: "-f -t --from-code --to-code"},
 	{names: "seq,factor,numfmt,expr,basename,dirname,echo,true,false,test,[,:,printenv,sleep,yes,tput,getopt,pathchk", safe: true},
 	{names: "printf", safe: true, bad: "-v"},
 	{names: "bc,dc", bad: "-e -f --expression --file"},
@@ -49,40 +67,26 @@ const (
 // sedLook looks for commands of sed that run or write. Only scripts that are
 // plainly printing, deleting or substituting are understood.
 func sedLook(args []word) string {
-	var scripts []word
-	named := false
-	for i := 0; i < len(args); i++ {
-		text := args[i].alts[0]
-		switch {
-		case text == "-e" || text == "--expression":
-			if i++; i < len(args) {
-				scripts = append(scripts, args[i])
-			}
-			named = true
-		case strings.HasPrefix(text, "--expression="):
-			scripts = append(scripts, word{alts: []string{strings.TrimPrefix(text, "--expression=")}, exact: args[i].exact})
-			named = true
-		case strings.HasPrefix(text, "-") && !strings.HasPrefix(text, "--") && strings.ContainsAny(text, "e") && len(text) > 2:
-			rest := text[strings.IndexByte(text, 'e')+1:]
-			if rest == "" && i+1 < len(args) {
-				i++
-				rest = args[i].alts[0]
-			}
-			scripts = append(scripts, word{alts: []string{rest}, exact: args[i].exact})
-			named = true
-		}
-	}
-	if !named {
-		if list := operandsOf(args, sedTakes, false); len(list) > 0 {
-			scripts = append(scripts, list[0])
-		}
-	}
-	for _, w := range scripts {
+	for _, w := range sedScripts(args) {
 		if !w.exact || !plainSed(w.alts[0]) {
 			return "the script may run or write something"
 		}
 	}
 	return ""
+}
+
+// sedScripts are the scripts among the arguments of sed: what -e gives, or the first
+// operand.
+func sedScripts(args []word) []word {
+	p := &program{takes: "-l --line-length -f --file"}
+	if list := p.values(args, "-e --expression"); len(list) > 0 {
+		return list
+	}
+	if p.has(args, "-f --file") {
+		return nil
+	}
+	list := operandsOf(args, sedTakes, false)
+	return list[:min(1, len(list))]
 }
 
 // plainSed reports whether a script of sed surely neither runs nor writes.
@@ -98,8 +102,8 @@ func plainSed(s string) bool {
 				s = s[1:]
 				continue
 			}
-			end := delimited(s[1:], '/')
-			if end < 0 {
+			end, sure := pattern(s[1:], '/')
+			if !sure {
 				return false
 			}
 			s = strings.TrimLeft(s[1+end+1:], "IM")
@@ -120,8 +124,8 @@ func plainSed(s string) bool {
 				return false
 			}
 			sep := s[0]
-			one := delimited(s[1:], sep)
-			if one < 0 {
+			one, sure := pattern(s[1:], sep)
+			if !sure && (one < 0 || !cut(s[1:], sep)) {
 				return false
 			}
 			two := delimited(s[1+one+1:], sep)
@@ -139,7 +143,7 @@ func plainSed(s string) bool {
 	return true
 }
 
-// delimited is where the delimiter stands, behind backslashes and brackets; -1
+// delimited is where the delimiter stands, behind backslashes; -1
 // for nowhere.
 func delimited(s string, sep byte) int {
 	for i := 0; i < len(s); i++ {
@@ -151,6 +155,52 @@ func delimited(s string, sep byte) int {
 		}
 	}
 	return -1
+}
+
+// pattern is where the delimiter behind a pattern of sed stands, -1 for nowhere. It is
+// not sure when another one stands inside brackets, which is part of them only since
+// version 4.9 of GNU sed.
+func pattern(s string, sep byte) (end int, sure bool) {
+	sure = true
+	open := false
+	for i := 0; i < len(s); i++ {
+		switch c := s[i]; {
+		case c == '\\':
+			i++
+		case c == sep && open:
+			sure = false
+		case c == sep:
+			return i, sure
+		case c == '[' && !open:
+			open = true
+			if i+1 < len(s) && s[i+1] == '^' {
+				i++
+			}
+			if i+1 < len(s) && s[i+1] == ']' {
+				i++
+			}
+		case c == '[' && i+1 < len(s) && strings.IndexByte(":.=", s[i+1]) >= 0:
+			if end := strings.IndexByte(s[i+2:], ']'); end >= 0 {
+				i += 2 + end
+			}
+		case c == ']':
+			open = false
+		}
+	}
+	return -1, false
+}
+
+// cut reports whether a sed that knows no brackets refuses the substitution, and so
+// the whole script: it does not end, or has a delimiter among its flags.
+func cut(s string, sep byte) bool {
+	for range 2 {
+		end := delimited(s, sep)
+		if end < 0 {
+			return true
+		}
+		s = s[end+1:]
+	}
+	return s != "" && s[0] == sep
 }
 
 // awkLook looks for what an awk program runs or writes.
@@ -183,4 +233,17 @@ func writesAwk(s string) bool {
 		}
 		s = s[end:]
 	}
+}
+
+// awkFiles are the files that an awk program writes, where it names them right behind
+// the >.
+func awkFiles(s string) []string {
+	var out []string
+	for part := range strings.SplitSeq(s, ">") {
+		if name, ok := strings.CutPrefix(strings.TrimLeft(part, " \t"), `"`); ok && part != s {
+			name, _, _ = strings.Cut(name, `"`)
+			out = append(out, name)
+		}
+	}
+	return out
 }

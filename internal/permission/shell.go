@@ -72,6 +72,7 @@ type command struct {
 	args    []word   // behind the name, or the subcommand
 	sub     string   // the first word that is no option; "" where that is not sure
 	wrapped int
+	input   *syntax.Redirect // the here-document or here-string, for what a wrapper runs
 }
 
 // access is a file that a redirection or a program opens.

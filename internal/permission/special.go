@@ -12,6 +12,7 @@ type runner struct {
 	options string
 	cut     string // what stands in front of the command in the value
 	words   bool   // the value is a program and not a shell text
+	cluster bool   // the option may stand behind others in one word
 }
 
 // runners are the options that deny looks into.
@@ -21,24 +22,23 @@ var runners = [...]runner{
 	{names: "tar,gtar,bsdtar", options: "--checkpoint-action", cut: "exec="},
 	{names: "tar,gtar,bsdtar", options: "-I --use-compress-program --to-command -F --info-script --new-volume-script --rsh-command --rmt-command"},
 	{names: "cpio", options: "--rsh-command"},
-	{names: "rsync", options: "-e --rsh --rsync-path"},
+	{names: "rsync", options: "-e --rsh --rsync-path", cluster: true},
+	{names: "dpkg", options: "--pre-invoke --post-invoke --status-logger"},
+	{names: "apt,apt-get,aptitude", options: "-o --option", cut: "Invoke::="},
+	{names: "apt,apt-get,aptitude", options: "-o --option", cut: "Invoke="},
 	{names: "split", options: "--filter"},
 	{names: "zip", options: "-TT --unzip-command"},
 	{names: "man", options: "-P --pager -H --html"},
 	{names: "scp,sftp", options: "-S", words: true},
-	{names: "ssh,scp,sftp,rsync", options: "-o", cut: "ProxyCommand="},
 	{names: "nc,ncat,netcat", options: "-e -c --exec --sh-exec"},
-	{names: "git", options: "-x --exec --extcmd --upload-pack --receive-pack --open-files-in-pager --tree-filter --index-filter --msg-filter --commit-filter --parent-filter --env-filter --tag-name-filter --setup --exec-path"},
+	{names: "git", options: "-x --exec --extcmd --upload-pack --receive-pack --open-files-in-pager --tree-filter --index-filter --msg-filter --commit-filter --parent-filter --env-filter --tag-name-filter --setup --exec-path --sendmail-cmd --to-cmd --cc-cmd --header-cmd --httpd --access-hook"},
 	{names: "go", options: "-exec -toolexec -vettool"},
 	{names: "gcc,g++,cc,clang", options: "-wrapper"},
 	{names: "npm,pnpm", options: "--script-shell", words: true},
 	{names: "wget", options: "--use-askpass", words: true},
 	{names: "sdiff", options: "--diff-program", words: true},
-	{names: "gdb", options: "-ex --eval-command -iex", cut: "shell "},
-	{names: "gdb", options: "-ex --eval-command -iex", cut: "!"},
-	{names: "vi,vim,nvim,ex,view", options: "-c --cmd", cut: "!"},
-	{names: "vi,vim,nvim,ex,view", options: "-c --cmd", cut: ":!"},
-	{names: "make,gmake", options: "--eval"},
+	{names: "go", options: "--exec --toolexec --vettool"},
+	{names: "make,gmake", options: "--eval -E"},
 	{names: "bat,batcat", options: "--pager"},
 	{names: "ag,ack", options: "--pager"},
 }
@@ -72,20 +72,21 @@ func (a *analysis) special(cmd *command, name string, input *syntax.Redirect) {
 				cmd.problem = "the program may run something"
 				a.quotedTexts(text)
 			}
+			for _, file := range awkFiles(w.alts[0]) {
+				a.accesses = append(a.accesses, access{true, static(file), cmd.src, true})
+			}
 		}
 	case "sed", "gsed":
 		a.foreign(cmd, nil)
-		for _, w := range cmd.words[1:] {
-			if text := w.alts[0]; sedRuns(text) {
-				cmd.problem = "the script may run something"
-				if i := strings.IndexByte(text, 'e'); i >= 0 {
-					a.shellText(strings.TrimSpace(text[i+1:]), "sh")
-				}
-			}
-		}
+		a.sed(cmd)
 	case "make", "gmake":
 		a.foreign(cmd, input)
 		for i, w := range cmd.words {
+			if why := makeRuns(w.alts[0]); why != "" && i > 0 {
+				cmd.problem = why
+				_, value, _ := makeSetting(w.alts[0])
+				a.quiet(strings.NewReplacer("$(shell", "", "${shell", "", "$(eval", "", ")", "", "}", "").Replace(value))
+			}
 			if f := w.alts[0]; f == "-f-" || strings.HasPrefix(f, "--f") && strings.HasSuffix(f, "=-") || f == "-" && i > 0 {
 				cmd.problem = "make runs what it reads from its standard input"
 			}
@@ -103,16 +104,31 @@ func (a *analysis) special(cmd *command, name string, input *syntax.Redirect) {
 			a.code(cmd, w.alts[0])
 		}
 	}
+	a.options(cmd, name, input)
+}
+
+// options looks at the options that run something, of wrappers too.
+func (a *analysis) options(cmd *command, name string, input *syntax.Redirect) {
+	args := cmd.words[1:]
+	if isTar(name) {
+		args = tarOptions(args)
+	}
 	for i := range runners {
 		if r := &runners[i]; among(r.names, name) {
-			a.runner(cmd, r)
+			a.runner(cmd, args, r)
 		}
+	}
+	switch name {
+	case "ssh", "scp", "sftp":
+		a.sshOptions(cmd, args)
+	case "ed", "ex", "vi", "vim", "nvim", "view", "gdb", "less", "more", "dc":
+		a.editor(cmd, args, input)
 	}
 }
 
 // runner reads the values of the options that r names.
-func (a *analysis) runner(cmd *command, r *runner) {
-	for i, w := range cmd.words[1:] {
+func (a *analysis) runner(cmd *command, args []word, r *runner) {
+	for i, w := range args {
 		text := w.alts[0]
 		if len(text) < 2 || text[0] != '-' {
 			continue
@@ -125,6 +141,8 @@ func (a *analysis) runner(cmd *command, r *runner) {
 				hit = true
 			case len(option) == 2 && strings.HasPrefix(text, option) && !strings.HasPrefix(text, "--"):
 				hit, has, value = true, true, text[2:]
+			case r.cluster && len(option) == 2 && text[1] != '-' && strings.IndexByte(text, option[1]) > 0 && text[len(text)-1] != option[1]:
+				hit, has, value = true, true, text[strings.IndexByte(text, option[1])+1:]
 			case len(option) == 2 && text[1] != '-' && text[len(text)-1] == option[1]:
 				hit, has = true, false // the last of a cluster
 			}
@@ -137,10 +155,10 @@ func (a *analysis) runner(cmd *command, r *runner) {
 		}
 		run := word{alts: []string{value}, exact: w.exact}
 		if !has || value == "" {
-			if i+2 >= len(cmd.words) {
+			if i+1 >= len(args) {
 				continue
 			}
-			run = cmd.words[i+2]
+			run = args[i+1]
 		}
 		if r.cut != "" {
 			rest, ok := strings.CutPrefix(run.alts[0], r.cut)
@@ -283,45 +301,6 @@ func (a *analysis) xargs(cmd *command) {
 	cmd.look = look
 }
 
-// git looks at what git's settings, aliases and subcommands run.
-func (a *analysis) git(cmd *command) {
-	words := cmd.words
-	for i := 1; i < len(words); i++ {
-		text := words[i].alts[0]
-		switch {
-		case text == "-c" && i+1 < len(words):
-			a.gitSetting(cmd, words[i+1])
-		case strings.HasPrefix(text, "-c") && strings.Contains(text, "=") && len(text) > 2:
-			a.gitSetting(cmd, word{alts: []string{text[2:]}, exact: words[i].exact, src: words[i].src})
-		case strings.HasPrefix(text, "--config-env"):
-			cmd.problem = "what " + text + " sets is not known"
-		case strings.HasPrefix(text, "ext::"):
-			cmd.problem = "an address of this kind runs a command"
-			a.shellText(strings.TrimPrefix(text, "ext::"), "sh")
-		case text == "foreach":
-			for i++; i < len(words) && strings.HasPrefix(words[i].alts[0], "-"); i++ {
-			}
-			if i < len(words) {
-				a.innerText(cmd, joined(words[i:]), "sh")
-			}
-			cmd.problem = orElse(cmd.problem, "git runs a command in each submodule")
-		case text == "run" && i > 1 && words[i-1].alts[0] == "bisect":
-			a.inside(cmd, i+1)
-		case text == "config":
-			for _, w := range words[i+1:] {
-				if runsSetting(w.alts[0]) {
-					cmd.problem = "git runs what this setting says"
-				}
-			}
-			for _, w := range words[i+1:] {
-				if strings.HasPrefix(w.alts[0], "!") {
-					a.shellText(w.alts[0][1:], "sh")
-				}
-			}
-		}
-	}
-}
-
 func orElse(s, t string) string {
 	if s != "" {
 		return s
@@ -329,40 +308,10 @@ func orElse(s, t string) string {
 	return t
 }
 
-func (a *analysis) gitSetting(cmd *command, w word) {
-	if harmlessSetting(w) {
-		return
-	}
-	cmd.problem = "-c changes what git runs"
-	if _, value, ok := strings.Cut(w.alts[0], "="); ok {
-		a.innerText(cmd, word{alts: []string{strings.TrimPrefix(value, "!")}, exact: w.exact}, "sh")
-	}
-}
-
-// runsSetting reports whether git runs the value of a setting.
-func runsSetting(key string) bool {
-	key = strings.ToLower(key)
-	switch key {
-	case "core.pager", "core.editor", "sequence.editor", "core.sshcommand", "core.fsmonitor", "core.hookspath", "core.askpass", "core.gitproxy", "core.alternaterefscommand", "core.attributesfile", "core.worktree", "diff.external", "gpg.program", "credential.helper", "init.templatedir", "uploadpack.packobjectshook", "interactive.difffilter", "web.browser":
-		return true
-	}
-	for _, prefix := range [...]string{"alias.", "pager.", "include", "browser.", "man.", "hook.", "url.", "protocol."} {
-		if strings.HasPrefix(key, prefix) {
-			return true
-		}
-	}
-	for _, suffix := range [...]string{".cmd", ".command", ".textconv", ".driver", ".clean", ".smudge", ".process", ".program", ".helper", ".path", ".vcs", ".uploadpack", ".receivepack", ".proxy"} {
-		if strings.HasSuffix(key, suffix) {
-			return true
-		}
-	}
-	return false
-}
-
 // interprets reports whether a program runs code in another language.
 func interprets(name string) bool {
 	switch name {
-	case "perl", "python", "python2", "python3", "pypy", "pypy3", "ruby", "node", "nodejs", "php", "lua", "luajit", "tclsh", "deno", "bun", "osascript", "guile", "R", "Rscript", "julia", "emacs", "sqlite3", "psql", "mysql", "ed", "ftp", "socat", "expect", "groovy", "jshell", "ghci", "ocaml", "erl", "elixir", "iex", "swipl", "octave", "gawk":
+	case "perl", "python", "python2", "python3", "pypy", "pypy3", "ruby", "node", "nodejs", "php", "lua", "luajit", "tclsh", "deno", "bun", "osascript", "guile", "R", "Rscript", "julia", "emacs", "sqlite3", "psql", "mysql", "ed", "ftp", "socat", "expect", "groovy", "jshell", "ghci", "ocaml", "erl", "elixir", "iex", "swipl", "octave", "gawk", "groff", "troff", "m4", "gnuplot":
 		return true
 	}
 	return strings.HasPrefix(name, "python3.") || strings.HasPrefix(name, "perl5.")
@@ -373,6 +322,7 @@ func (a *analysis) code(cmd *command, text string) {
 	if callsOut(text) {
 		cmd.problem = "the code in it may run other programs"
 		a.quotedTexts(text)
+		a.behindSign(text)
 	}
 }
 
@@ -397,12 +347,28 @@ func (a *analysis) foreign(cmd *command, input *syntax.Redirect) {
 
 // callsOut reports whether code in another language looks as if it ran programs.
 func callsOut(code string) bool {
-	for _, sign := range [...]string{"system", "popen", "Popen", "subprocess", "exec", "spawn", "`", "qx", "child_process", "Runtime", ".shell", "\\!", "\\\\!", "%x", "IO.", "Open3", "pty", "fork", "EXEC:", "SYSTEM:"} {
+	for _, sign := range [...]string{"system", "popen", "Popen", "subprocess", "exec", "spawn", "`", "qx", "child_process", "Runtime", ".shell", "\\!", "\\\\!", "%x", "IO.", "Open3", "pty", "fork", "EXEC:", "SYSTEM:", "readpipe", "syscmd", ".pso", "edit(", ".sh", ".sy", "shell-command", "call-process", "start-process", "\n!"} {
 		if strings.Contains(code, sign) {
 			return true
 		}
 	}
-	return strings.Contains(code, "open") && strings.Contains(code, "|")
+	return strings.HasPrefix(code, "!") || strings.HasPrefix(code, ".") && strings.Contains(code, "|") || strings.Contains(code, "open") && strings.Contains(code, "|")
+}
+
+// behindSign reads what stands behind a word that runs the rest of its line.
+func (a *analysis) behindSign(code string) {
+	for line := range strings.SplitSeq(code, "\n") {
+		line = strings.TrimSpace(line)
+		for _, sign := range [...]string{"!", ".shell", ".system", ".sys", ".sh", ".sy", ".pso", "exec"} {
+			if rest, ok := strings.CutPrefix(line, sign); ok {
+				a.quiet(rest)
+				break
+			}
+		}
+		if _, rest, ok := strings.Cut(line, "|"); ok && line[0] == '.' { // .once |TEXT of sqlite3
+			a.quiet(rest)
+		}
+	}
 }
 
 // maxQuoted bounds how many quoted texts of a foreign program are read.
@@ -442,26 +408,4 @@ func (a *analysis) quiet(text string) {
 	if !a.tooMuch {
 		a.notes = a.notes[:notes]
 	}
-}
-
-// sedRuns reports whether a word looks like a script of sed with the command e, or
-// with the flag e of s.
-func sedRuns(text string) bool {
-	return strings.IndexByte(text, 'e') >= 0 && !strings.HasPrefix(text, "-") && looksSed(text) && !plainSed(text)
-}
-
-// looksSed reports whether a word may be a script and not the name of a file.
-func looksSed(text string) bool {
-	for i := range len(text) {
-		switch c := text[i]; {
-		case isDigit(c), strings.IndexByte("$,!~+ \t\n;{", c) >= 0:
-		case c == 'e' && (i+1 == len(text) || text[i+1] == ' ' || text[i+1] == '\n' || i > 0):
-			return true
-		case c == '/', c == 's' && i+1 < len(text) && !isLetter(text[i+1]) && !isDigit(text[i+1]) && text[i+1] != '.':
-			return true
-		default:
-			return strings.Contains(text, ";e") || strings.Contains(text, "\ne") || strings.Contains(text, "; e")
-		}
-	}
-	return false
 }

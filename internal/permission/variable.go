@@ -48,6 +48,7 @@ func (a *analysis) collect(node syntax.Node) {
 		case *syntax.Assign:
 			switch {
 			case n.Name == nil:
+				a.mayAssign(n.Value)
 			case n.Append || n.Index != nil || n.Array != nil || n.Naked && n.Value != nil:
 				a.variable(n.Name.Value).wild = true
 				a.assign(n.Name.Value, n.Value)
@@ -86,8 +87,8 @@ func (a *analysis) collectCall(n *syntax.CallExpr) {
 		return
 	}
 	for i, w := range n.Args {
-		switch w.Lit() {
-		case "read", "mapfile", "readarray", "getopts", "printf", "wait":
+		switch spelled(w) {
+		case "read", "mapfile", "readarray", "getopts", "printf", "wait", "declare", "typeset", "local", "export", "readonly":
 		default:
 			if i > 3 {
 				return // a wrapper has few words
@@ -95,12 +96,58 @@ func (a *analysis) collectCall(n *syntax.CallExpr) {
 			continue
 		}
 		for _, arg := range n.Args[i+1:] {
-			if name := arg.Lit(); isName(name) {
-				a.variable(name).wild = true
-			}
+			a.mayAssign(arg)
 		}
 		return
 	}
+}
+
+// mayAssign notes the name in a word that a builtin may take for one: the word, what
+// stands before its =, or what is joined to an option.
+func (a *analysis) mayAssign(w *syntax.Word) {
+	if w == nil {
+		return
+	}
+	name, _, _ := strings.Cut(spelled(w), "=")
+	if isName(name) {
+		a.variable(name).wild = true
+	}
+	if strings.HasPrefix(name, "-") {
+		for i := 2; i < len(name); i++ {
+			if isName(name[i:]) {
+				a.variable(name[i:]).wild = true
+			}
+		}
+	}
+}
+
+// spelled is the text of a word without its quotes, up to the first part that is not
+// known.
+func spelled(w *syntax.Word) string {
+	var b strings.Builder
+	for _, p := range w.Parts {
+		switch p := p.(type) {
+		case *syntax.Lit:
+			b.WriteString(strings.ReplaceAll(p.Value, `\`, ""))
+		case *syntax.SglQuoted:
+			if p.Dollar {
+				b.WriteString(ansi(p.Value).alts[0])
+			} else {
+				b.WriteString(p.Value)
+			}
+		case *syntax.DblQuoted:
+			for _, in := range p.Parts {
+				lit, ok := in.(*syntax.Lit)
+				if !ok {
+					return b.String()
+				}
+				b.WriteString(lit.Value)
+			}
+		default:
+			return b.String()
+		}
+	}
+	return b.String()
 }
 
 // param evaluates $x and ${x…}.

@@ -6,7 +6,7 @@ import "strings"
 func (a *analysis) wrapper(cmd *command, w *wrapper) {
 	at := 1
 	if w.after != "" {
-		for at < len(cmd.words) && cmd.words[at].alts[0] != w.after {
+		for at < len(cmd.words) && !listed(w.after, cmd.words[at].alts[0]) {
 			at++
 		}
 		if at == len(cmd.words) {
@@ -14,16 +14,26 @@ func (a *analysis) wrapper(cmd *command, w *wrapper) {
 		}
 		at++
 	}
+	if w.shells && cmd.input != nil {
+		a.quiet(a.input(cmd.input).alts[0])
+	}
 	if w.unsure {
+		if w.shells && len(cmd.words) == at {
+			cmd.problem = w.name + " runs what it reads from its standard input"
+		}
 		a.anySuffix(cmd, w, at)
 		return
 	}
 	look := w.look
 	settings := func() {
 		for w.assign && at < len(cmd.words) {
-			name := assignment(cmd.words[at].alts[0])
-			if name == "" {
+			// Any name counts for these programs, not only one of the shell's.
+			name, value, ok := strings.Cut(cmd.words[at].alts[0], "=")
+			if !ok || name == "" || name[0] == '-' || name[0] == '/' || strings.ContainsAny(name, allMarks) {
 				return
+			}
+			if !digitsOnly(value) {
+				a.variable(name).wild = true // as far as arithmetic is concerned
 			}
 			if decides(name) {
 				a.note(kindVariable, cmd.src, name+" changes what other commands do")
@@ -60,6 +70,11 @@ options:
 			if at++; value == "" {
 				at++
 			}
+			if listed(w.moves, text) && at <= len(cmd.words) {
+				a.cds = append(a.cds, cmd.words[at-1])
+			} else if name, dir, ok := strings.Cut(text, "="); ok && listed(w.moves, name) {
+				a.cds = append(a.cds, static(dir))
+			}
 			if w.name == "time" && (strings.HasPrefix(text, "-o") || strings.HasPrefix(text, "--o")) {
 				look = false // it writes a file
 			}
@@ -84,6 +99,9 @@ options:
 		at++
 	}
 	if at >= len(cmd.words) {
+		if w.shells {
+			cmd.problem = w.name + " runs what it reads from its standard input"
+		}
 		return
 	}
 	if w.text != "" && listed(w.text, cmd.words[at].alts[0]) { // flock FILE -c TEXT
@@ -158,7 +176,7 @@ func (a *analysis) anySuffix(cmd *command, w *wrapper, at int) {
 				cmd.problem = "there are more commands inside each other than are followed"
 				return
 			}
-			a.lookThrough(in, nil)
+			a.lookThrough(in, cmd.input)
 		}
 		if in.problem != "" && cmd.problem == "" {
 			cmd.problem = in.problem

@@ -2,6 +2,8 @@ package plan
 
 import (
 	"path"
+	"strconv"
+	"strings"
 
 	"github.com/bailey-run/bailey/internal/name"
 	"github.com/bailey-run/bailey/internal/policy"
@@ -116,7 +118,7 @@ func (e *Explanation) byTree(pl *Plan, t *tree) {
 		e.Own = true
 		e.Why = "the host's is not there: " + Show(n.Path) + " inside is the box's own, empty when it starts and gone when it ends"
 		if p != n.Path {
-			e.Allow = "--read " + Show(p) + ", or --write " + Show(p)
+			e.Allow = readOrWrite(p)
 		}
 	case n.Kind == Proc:
 		e.Read, e.Why = true, "a /proc that shows only the box"
@@ -148,7 +150,7 @@ func (e *Explanation) byTree(pl *Plan, t *tree) {
 		if pl.Mode == policy.ReadOnly {
 			e.Allow = "--mode workspace-write, if it is in the workspace; --write " + Show(p) + " with it, if not"
 		} else {
-			e.Allow = "--write " + Show(p)
+			e.Allow = "--write " + Typed(p)
 		}
 	}
 }
@@ -162,7 +164,32 @@ func (e *Explanation) absent(t *tree, p string) {
 		}
 	}
 	e.Why = "it is not there: a box sees only what the policy names"
-	e.Allow = "--read " + Show(p) + ", or --write " + Show(p)
+	e.Allow = readOrWrite(p)
+}
+
+// readOrWrite names the flags that would show a path; "" for one that no flag shows: the
+// box has a /dev, a /proc and a /sys of its own, and a pattern is no path.
+func readOrWrite(p string) string {
+	for _, own := range [...]string{"/dev", "/proc", "/sys"} {
+		if under(p, own) {
+			return ""
+		}
+	}
+	if strings.ContainsAny(p, "*?[{") {
+		return ""
+	}
+	return "--read " + Typed(p) + ", or --write " + Typed(p)
+}
+
+// Typed is a path as it is typed in a shell, unless it holds what no terminal should see.
+func Typed(p string) string {
+	switch quoted := strconv.Quote(p); {
+	case quoted[1:len(quoted)-1] != strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(p):
+		return quoted
+	case !strings.ContainsAny(p, " '\"$`\\!*?[]{}()<>|&;~#"):
+		return p
+	}
+	return "'" + strings.ReplaceAll(p, "'", `'\''`) + "'"
 }
 
 // byRules goes by the Landlock rules of a box without a tree of its own.
@@ -183,12 +210,12 @@ func (e *Explanation) byRules(pl *Plan) {
 	}
 	if best.Path == "" {
 		e.Why = "no rule gives access to it"
-		e.Allow = "--read " + Show(e.Path) + ", or --write " + Show(e.Path)
+		e.Allow = readOrWrite(e.Path)
 		return
 	}
 	e.Rule, e.Why = best.Path, "it lies in "+Show(best.Path)+", which the box has "+string(best.Access)+" access to"
 	if !e.Write {
-		e.Allow = "--write " + Show(e.Path)
+		e.Allow = "--write " + Typed(e.Path)
 	}
 }
 

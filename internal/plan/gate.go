@@ -58,12 +58,9 @@ func (c *compiler) network() error {
 		n.Allow = append(n.Allow, r)
 		from(v.From)
 	}
-	for _, v := range p.Deny {
-		r, err := netRule(v)
-		if err != nil {
-			return err
-		}
-		n.Deny = append(n.Deny, r)
+	var err error
+	if n.Deny, err = Denied(c.p); err != nil {
+		return err
 	}
 	for _, l := range [...]struct {
 		in  []policy.Value[string]
@@ -89,7 +86,6 @@ func (c *compiler) network() error {
 			return &Error{What: strconv.Quote(n.Resolver) + " is not the address of a name server", From: p.Resolver.From, Hint: `as in resolver = "127.0.0.1:5353"`}
 		}
 	}
-	var err error
 	if n.Upstream, err = c.upstream(p.Upstream); err != nil {
 		return err
 	}
@@ -100,6 +96,20 @@ func (c *compiler) network() error {
 	slices.SortFunc(n.Secrets, func(a, b NetSecret) int { return strings.Compare(a.Name, b.Name) })
 	c.pl.Network = n
 	return nil
+}
+
+// Denied are the hosts that a policy refuses, which counts for a question also where
+// there is no network.
+func Denied(p *policy.Policy) ([]NetRule, error) {
+	var out []NetRule
+	for _, v := range p.Network.Deny {
+		r, err := netRule(v)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, r)
+	}
+	return out, nil
 }
 
 func netRule(v policy.Value[string]) (NetRule, error) {
