@@ -46,6 +46,7 @@ type Box struct {
 	private     string // the directory that is HOME inside
 	privateLock *os.File
 	moved       map[string]string // variables that name it, as planned and as they are
+	asking      *asking           // what Options.Requests leads to, or nil
 
 	mu      sync.Mutex
 	procs   map[*Process]struct{}
@@ -347,6 +348,7 @@ func (b *Box) Close() error {
 	for _, br := range b.brokers {
 		br.Close()
 	}
+	b.asking.close()
 	if b.pid1FD >= 0 {
 		unix.Close(b.pid1FD)
 	}

@@ -84,6 +84,9 @@ func OriginalDst(net.Conn) (netip.AddrPort, error) { return netip.AddrPort{}, un
 // Requests hands out nothing.
 func (*Box) Requests() *os.File { return nil }
 
+// Asker knows nobody.
+func (*Box) Asker(*net.UnixConn) (int, string, bool) { return 0, "", false }
+
 // Show returns an error: there is no box.
 func (*Box) Show(Show) error { return unsupported() }
 
