@@ -98,20 +98,34 @@ func (r *requests) serve() {
 			time.Sleep(10 * time.Millisecond) // out of descriptors, perhaps: not a busy loop
 			continue
 		}
+		u, ok := c.(*net.UnixConn)
+		var who asker
+		if ok {
+			who.pid, who.exe, ok = r.inner.Asker(u)
+		}
+		if !ok {
+			c.Close()
+			<-r.slots
+			continue
+		}
 		r.wait.Add(1)
 		go func() {
 			defer r.wait.Done()
 			defer func() { <-r.slots }()
-			defer c.Close()
-			if u, ok := c.(*net.UnixConn); ok {
-				r.talk(u)
-			}
+			defer u.Close()
+			r.talk(u, who)
 		}()
 	}
 }
 
+// asker is the program that asks; for messages.
+type asker struct {
+	pid int
+	exe string
+}
+
 // talk answers one request.
-func (r *requests) talk(c *net.UnixConn) {
+func (r *requests) talk(c *net.UnixConn, who asker) {
 	c.SetReadDeadline(time.Now().Add(talkTime))
 	var a inside.Answer
 	if q, err := inside.Read(c); err != nil {
@@ -128,13 +142,13 @@ func (r *requests) talk(c *net.UnixConn) {
 			c.Read(one[:])
 			cancel()
 		}()
-		a = r.answer(ctx, q, c)
+		a = r.answer(ctx, q, who)
 	}
 	c.SetWriteDeadline(time.Now().Add(talkTime))
 	json.NewEncoder(c).Encode(a)
 }
 
-func (r *requests) answer(ctx context.Context, q inside.Request, c *net.UnixConn) inside.Answer {
+func (r *requests) answer(ctx context.Context, q inside.Request, who asker) inside.Answer {
 	switch q.Op {
 	case "denials":
 		return inside.Answer{Denials: r.box.Denials()}
@@ -146,8 +160,7 @@ func (r *requests) answer(ctx context.Context, q inside.Request, c *net.UnixConn
 	if !r.mayAsk() {
 		return inside.Answer{Reason: "this box has asked " + strconv.Itoa(maxAsked) + " times within a minute", Hint: "go on without, and ask again later for what matters"}
 	}
-	pid, exe := linux.PeerPID(c)
-	question := approval.Question{Kind: approval.Kind(q.Kind), Subject: q.Subject, Why: q.Why, Rule: "asked for from inside", PID: pid, Exe: text(exe)}
+	question := approval.Question{Kind: approval.Kind(q.Kind), Subject: q.Subject, Why: q.Why, Rule: "asked for from inside", PID: who.pid, Exe: text(who.exe)}
 	switch question.Kind {
 	case approval.Read, approval.Write:
 		return r.path(ctx, question)
@@ -255,6 +268,7 @@ func (r *requests) path(ctx context.Context, q approval.Question) inside.Answer 
 		q.Scopes = []approval.Scope{approval.Project, approval.Always}
 	} else if why = plan.GrantLater(b.box, q.Subject); why != "" {
 		holds = inside.NextRun
+		q.Scopes = []approval.Scope{approval.Project, approval.Always}
 	}
 	a := b.ask(ctx, q)
 	if !a.Allow {

@@ -54,7 +54,16 @@ type asking struct {
 
 func openAsking(t *testing.T, cfg Config) *asking {
 	t.Helper()
-	box, err := Open(context.Background(), cfg)
+	p, err := Prepare(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return askingIn(t, p)
+}
+
+func askingIn(t *testing.T, p *Plan) *asking {
+	t.Helper()
+	box, err := p.Open(context.Background())
 	if err != nil {
 		t.Fatal(err)
 	}
