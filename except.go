@@ -24,38 +24,49 @@ func (c *Config) Except(ctx context.Context, name string, words []string, person
 	if err != nil {
 		return err
 	}
-	refused := func(rule, hint string) error {
-		return &DeniedError{Op: "run outside the box", Target: strings.Join(words, " "), Rule: rule, Hint: hint}
-	}
-	v, ok := p.p.Exceptions[name]
-	where := plan.Where(v.From)
-	switch {
-	case !ok:
-		return refused("there is no exception "+name, "write [exceptions."+name+"] with command and reason in your own configuration")
-	case v.V.Over(time.Now()):
-		return refused("the exception "+name+" ended on "+v.V.Expires, "look at whether it is still needed, at "+where)
-	}
-	text, covered := p.covers(&v.V, words)
-	if text == "" {
-		return refused("the command cannot be written down as it is", "leave out what is not text")
-	}
-	if d := p.CheckShell(text, ""); d.Verdict == Deny {
-		return refused(d.Reason, d.Change)
-	}
-	if !covered {
-		return refused("the exception "+name+" is for "+v.V.Command+" ("+where+")", "run what it says, or write another exception")
+	v, text, err := p.exception(name, words)
+	if err != nil {
+		return err
 	}
 	desk, done := askOutside(p.facts, p.p, person)
 	defer done()
-	q := Question{Kind: KindException, Subject: text, Why: v.V.Reason, Rule: "exceptions." + name, Where: where, Project: p.p.Workspace}
+	q := Question{Kind: KindException, Subject: text, Why: v.V.Reason, Rule: "exceptions." + name, Where: plan.Where(v.From), Project: p.p.Workspace}
 	a := desk.Ask(ctx, q)
 	if !a.Allow {
-		return refused(a.Rule, "answer the question on a terminal, or with bailey approve")
+		return notExcepted(words, a.Rule, "answer the question on a terminal, or with bailey approve")
 	}
 	c.Mode = DangerFullAccess
 	event := approvalEvent(&q, a)
 	c.excepted = &event
 	return nil
+}
+
+func notExcepted(words []string, rule, hint string) error {
+	return &DeniedError{Op: "run outside the box", Target: strings.Join(words, " "), Rule: rule, Hint: hint}
+}
+
+// exception finds the exception called name and writes down the command, as far as
+// the policy lets it run without walls when a person agrees.
+func (p *Policy) exception(name string, words []string) (v policy.Value[Exception], text string, err error) {
+	v, ok := p.p.Exceptions[name]
+	where := plan.Where(v.From)
+	switch {
+	case !ok:
+		return v, "", notExcepted(words, "there is no exception "+name, "write [exceptions."+name+"] with command and reason in your own configuration")
+	case v.V.Over(time.Now()):
+		return v, "", notExcepted(words, "the exception "+name+" ended on "+v.V.Expires, "look at whether it is still needed, at "+where)
+	}
+	text, covered := p.covers(&v.V, words)
+	if text == "" {
+		return v, "", notExcepted(words, "the command cannot be written down as it is", "leave out what is not text")
+	}
+	if d := p.CheckShell(text, ""); d.Verdict == Deny {
+		return v, "", notExcepted(words, d.Reason, d.Change)
+	}
+	if !covered {
+		return v, "", notExcepted(words, "the exception "+name+" is for "+v.V.Command+" ("+where+")", "run what it says, or write another exception")
+	}
+	return v, text, nil
 }
 
 // covers reports whether an exception is for a command, and writes the command as

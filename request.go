@@ -167,7 +167,7 @@ func (r *requests) answer(ctx context.Context, q inside.Request, who asker) insi
 	case approval.Network:
 		return r.host(ctx, question)
 	case approval.Exception:
-		return inside.Answer{Reason: "a program inside cannot start one outside", Hint: "a person can: bailey run --exception " + q.Subject}
+		return r.exception(question, q.Args)
 	}
 	command, _ := json.Marshal(map[string]string{"command": q.Subject})
 	switch r.box.plan.Policy().Check("Bash", command).Verdict {
@@ -354,6 +354,30 @@ func (r *requests) host(ctx context.Context, q approval.Question) inside.Answer 
 		return inside.Answer{Scope: string(a.Scope), By: a.By, Reason: "it was granted, but could not be added: " + err.Error()}
 	}
 	return r.said(q, a, inside.Now)
+}
+
+// exception answers for a command that would run outside. It never does for a box:
+// what it would do is in files that the box writes. The answer names what a person
+// types, when the policy would let it run.
+func (r *requests) exception(q approval.Question, words []string) inside.Answer {
+	b, name := r.box, q.Subject
+	out := inside.Answer{Reason: "a program inside cannot start one outside"}
+	switch _, command, err := b.plan.Policy().exception(name, words); {
+	case b.desk.Never != "":
+		out.Reason = b.desk.Never
+	case len(words) == 0:
+		out.Hint = "name the command: bailey request --exception " + name + " -- CMD"
+	case err != nil:
+		var denied *DeniedError
+		if errors.As(err, &denied) {
+			out.Reason, out.Hint = denied.Rule, denied.Hint
+		}
+	default:
+		q.Subject, q.Rule = command, "exceptions."+name
+		out.Hint = "a person can, outside, in " + plan.Show(b.plan.Workspace()) + ": bailey run --exception " + name + " -- " + command
+	}
+	b.desk.Told(q, approval.Answer{Scope: approval.Once, By: "policy", Rule: out.Reason})
+	return out
 }
 
 // loosens says why the layers of the policy would not have cfg: the machine's owner

@@ -273,3 +273,49 @@ func TestInside(t *testing.T) {
 		t.Errorf("after the attempts: %s", out)
 	}
 }
+
+// TestRequestException: nothing is run outside for a box. The answer is what a
+// person types, when the policy would let it run, and the session's log has it.
+func TestRequestException(t *testing.T) {
+	dir, outer := askingPlace(t)
+	made := filepath.Join(outer, "made")
+	text := "[exceptions.make]\ncommand = \"touch *\"\nreason = \"to test\"\n[exceptions.old]\ncommand = \"touch *\"\nreason = \"to test\"\nexpires = 2020-01-01\n"
+	user := filepath.Join(outer, "user.toml")
+	if err := os.WriteFile(user, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	log := filepath.Join(outer, "log")
+	who := &scripted{yes: map[string]Scope{"touch " + made: approval.Once, "make": approval.Once}}
+	a := openAsking(t, Config{Dir: dir, Ask: who, PolicyFile: user, Log: log})
+	for _, c := range []struct {
+		name string
+		args []string
+		want string
+	}{
+		{"make", []string{"touch", made, "a b; c"}, "bailey run --exception make -- touch " + made + " 'a b; c'"},
+		{"make", nil, "name the command"},
+		{"make", []string{"rm", made}, "the exception make is for touch *"},
+		{"make", []string{"touch", "$(id)"}, `-- touch '$(id)'`},
+		{"old", []string{"touch", made}, "ended on 2020-01-01"},
+		{"none", []string{"touch", made}, "there is no exception none"},
+	} {
+		x := a.ask(inside.Request{Op: "request", Kind: "exception", Subject: c.name, Args: c.args})
+		if x.Granted || !strings.Contains(x.Reason+"\n"+x.Hint, c.want) {
+			t.Errorf("%s %q: %+v", c.name, c.args, x)
+		}
+	}
+	if n := len(who.questions()); n != 0 {
+		t.Errorf("a person was asked %d times", n)
+	}
+	if _, err := os.Stat(made); err == nil {
+		t.Error("it ran")
+	}
+	a.box.Close()
+	events, err := os.ReadFile(log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s := string(events); strings.Count(s, `"kind":"exception"`) != 6 || strings.Count(s, `"by":"policy"`) != 6 {
+		t.Errorf("the log has\n%s", s)
+	}
+}
