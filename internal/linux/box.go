@@ -37,8 +37,8 @@ type Box struct {
 	diag      int      // asks about sockets inside; 0 for none
 	lastOwner int      // who made the last connection
 
-	requests int        // listens for programs inside, until Requests hands it out; 0 for none
-	shown    []pathRule // what Show has shown, for the Landlock domains of later commands; without descriptors
+	requests int     // listens for programs inside, until Requests hands it out; 0 for none
+	shown    []shown // what Show has shown, for the Landlock domains of later commands; without descriptors
 
 	net sockets // those made inside for the gate, until Sockets hands them out
 
