@@ -196,10 +196,10 @@ func (b *Box) launch(first *linux.Command, begun *linux.Begun) (process, error) 
 			return nil, err
 		}
 	}
+	b.serveRequests(lb)
 	if b.changes() {
 		b.startControl()
 	}
-	b.asks = b.serveRequests(lb)
 	if proc == nil {
 		return nil, nil
 	}

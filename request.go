@@ -51,25 +51,27 @@ type requests struct {
 	mu     sync.Mutex // guards what follows
 	asked  []time.Time
 	grants []inside.Grant
-	show   sync.Mutex // one at a time
+	lent   []lent
+	clock  *time.Timer // of the next answer that ends
+	show   sync.Mutex  // one at a time
 }
 
-// serveRequests begins to listen; nil where the box has no socket.
-func (b *Box) serveRequests(lb *linux.Box) *requests {
+// serveRequests begins to listen, where the box has a socket.
+func (b *Box) serveRequests(lb *linux.Box) {
 	f := lb.Requests()
 	if f == nil {
-		return nil
+		return
 	}
 	defer f.Close()
 	l, err := net.FileListener(f)
 	if err != nil {
-		return nil // nobody can ask: the box can do without
+		return // nobody can ask: the box can do without
 	}
 	r := &requests{box: b, inner: lb, listener: l, slots: make(chan struct{}, maxTalking)}
 	r.ctx, r.stop = context.WithCancel(context.Background())
+	b.asks = r
 	r.wait.Add(1)
 	go r.serve()
-	return r
 }
 
 func (r *requests) close() {
@@ -79,6 +81,9 @@ func (r *requests) close() {
 	r.stop()
 	r.listener.Close()
 	r.wait.Wait()
+	r.mu.Lock()
+	r.arm() // to nothing
+	r.mu.Unlock()
 }
 
 func (r *requests) serve() {
@@ -165,6 +170,7 @@ func (r *requests) answer(ctx context.Context, q inside.Request, who asker) insi
 	case approval.Read, approval.Write:
 		return r.path(ctx, question)
 	case approval.Network:
+		question.Rule = untilEnd
 		return r.host(ctx, question)
 	case approval.Exception:
 		return r.exception(question, q.Args)
@@ -203,11 +209,15 @@ func (r *requests) said(q approval.Question, a approval.Answer, holds string) in
 		return out
 	}
 	out.Holds = holds
-	r.mu.Lock()
-	defer r.mu.Unlock()
 	g := inside.Grant{Kind: string(q.Kind), Subject: q.Subject, Scope: out.Scope, Holds: holds}
-	if !slices.Contains(r.grants, g) {
+	r.mu.Lock()
+	fresh := !slices.Contains(r.grants, g)
+	if fresh {
 		r.grants = append(r.grants, g)
+	}
+	r.mu.Unlock()
+	if fresh && holds == inside.Now && q.Kind != approval.Command {
+		r.lend(g, a.Expires)
 	}
 	return out
 }
@@ -220,6 +230,10 @@ func (r *requests) granted(p string) bool {
 		return g.Kind == string(approval.Read) && g.Holds == inside.Now && (p == g.Subject || strings.HasPrefix(p, g.Subject+"/"))
 	})
 }
+
+// untilEnd tells a person what a yes to something that a running box gets is: there is
+// no single use of a path or a host that it could be for.
+const untilEnd = "asked for from inside; once is until the box ends"
 
 const notGranted = "the policy keeps it, or what it leads to, from being granted"
 
@@ -269,6 +283,8 @@ func (r *requests) path(ctx context.Context, q approval.Question) inside.Answer 
 	} else if why = plan.GrantLater(b.box, q.Subject); why != "" {
 		holds = inside.NextRun
 		q.Scopes = []approval.Scope{approval.Project, approval.Always}
+	} else {
+		q.Rule = untilEnd
 	}
 	a := b.ask(ctx, q)
 	if !a.Allow {
@@ -289,7 +305,7 @@ func (r *requests) path(ctx context.Context, q approval.Question) inside.Answer 
 	}
 	if holds == inside.NextRun {
 		if a.Scope != approval.Project && a.Scope != approval.Always {
-			return failed("it was granted for this session alone, and " + why + ": it would hold for the project from the next run on")
+			return failed("it was granted for once alone, and " + why + ": it would hold for the project from the next run on")
 		}
 		out := r.said(q, a, holds)
 		out.Reason = why
@@ -395,7 +411,7 @@ func (b *Box) loosens(cfg Config) error {
 func (b *Box) allowHost(rule string) error {
 	b.controlling.reloading.Lock()
 	defer b.controlling.reloading.Unlock()
-	next, err := b.network.plan.Load().With(rule, policy.Source{Layer: policy.LayerFlag, File: "granted"})
+	next, err := b.network.plan.Load().With(rule, grantedRule)
 	if err != nil {
 		return err
 	}
