@@ -5,9 +5,10 @@ package bailey
 import (
 	"context"
 	"net"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -86,22 +87,10 @@ func TestAnswerExpires(t *testing.T) {
 		t.Run(string(scope), func(t *testing.T) {
 			t.Setenv("XDG_STATE_HOME", t.TempDir())
 			dir, outer := askingPlace(t)
-			l, err := net.Listen("tcp", "127.0.0.1:0")
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer l.Close()
-			go func() {
-				for {
-					c, err := l.Accept()
-					if err != nil {
-						return
-					}
-					c.Write([]byte("reached\n"))
-					c.Close()
-				}
-			}()
-			host := "a.test:" + strconv.Itoa(l.Addr().(*net.TCPAddr).Port)
+			web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.Write([]byte("reached")) }))
+			defer web.Close()
+			_, port, _ := net.SplitHostPort(web.Listener.Addr().String())
+			host := "a.test:" + port
 			user := filepath.Join(outer, "user.toml")
 			if err := os.WriteFile(user, []byte("[network]\nallow = [\"b.test\"]\n[network.hosts]\n\"a.test\" = \"127.0.0.1\"\n\"b.test\" = \"127.0.0.1\"\n"), 0o600); err != nil {
 				t.Fatal(err)
@@ -113,7 +102,7 @@ func TestAnswerExpires(t *testing.T) {
 				return Answer{Allow: true, Scope: scope, By: "test", Expires: expires}
 			})
 			a := openAsking(t, Config{Dir: dir, Ask: yes, PolicyFile: user})
-			reach := "bash -c 'exec 3<>/dev/tcp/" + strings.ReplaceAll(host, ":", "/") + " && read -r line <&3 && echo $line' 2>&1 || echo refused"
+			reach := `bash -c 'exec 3<>/dev/tcp/a.test/` + port + ` && printf "GET / HTTP/1.0\r\nHost: ` + host + `\r\n\r\n" >&3 && tail -n 1 <&3 && echo' 2>/dev/null || echo refused`
 			if out := a.do(reach); !strings.Contains(out, "refused") {
 				t.Fatalf("before: %s", out)
 			}
