@@ -48,12 +48,14 @@ type requests struct {
 	slots    chan struct{}
 	wait     sync.WaitGroup
 
-	mu     sync.Mutex // guards what follows
-	asked  []time.Time
-	grants []inside.Grant
-	lent   []lent
-	clock  *time.Timer // of the next answer that ends
-	show   sync.Mutex  // one at a time
+	mu       sync.Mutex // guards what follows
+	asked    []time.Time
+	grants   []inside.Grant
+	lent     []lent
+	clock    *time.Timer   // of the next answer that ends
+	patience time.Duration // for an answer: answerTime, less in tests
+
+	show sync.Mutex // one at a time
 }
 
 // serveRequests begins to listen, where the box has a socket.
@@ -67,7 +69,7 @@ func (b *Box) serveRequests(lb *linux.Box) {
 	if err != nil {
 		return // nobody can ask: the box can do without
 	}
-	r := &requests{box: b, inner: lb, listener: l, slots: make(chan struct{}, maxTalking)}
+	r := &requests{box: b, inner: lb, listener: l, slots: make(chan struct{}, maxTalking), patience: answerTime}
 	r.ctx, r.stop = context.WithCancel(context.Background())
 	b.asks = r
 	r.wait.Add(1)
@@ -136,7 +138,7 @@ func (r *requests) talk(c *net.UnixConn, who asker) {
 	if q, err := inside.Read(c); err != nil {
 		a.Error = err.Error()
 	} else {
-		ctx, cancel := context.WithTimeout(r.ctx, answerTime)
+		ctx, cancel := context.WithTimeout(r.ctx, r.waits())
 		defer cancel()
 		c.SetReadDeadline(time.Time{})
 		defer context.AfterFunc(ctx, func() { c.SetReadDeadline(time.Now()) })()
@@ -151,6 +153,13 @@ func (r *requests) talk(c *net.UnixConn, who asker) {
 	}
 	c.SetWriteDeadline(time.Now().Add(talkTime))
 	json.NewEncoder(c).Encode(a)
+}
+
+// waits is how long a question waits for a person.
+func (r *requests) waits() time.Duration {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.patience
 }
 
 func (r *requests) answer(ctx context.Context, q inside.Request, who asker) inside.Answer {

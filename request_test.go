@@ -13,6 +13,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/bailey-run/bailey/internal/approval"
 	"github.com/bailey-run/bailey/internal/inside"
@@ -317,5 +318,57 @@ func TestRequestException(t *testing.T) {
 	}
 	if s := string(events); strings.Count(s, `"kind":"exception"`) != 6 || strings.Count(s, `"by":"policy"`) != 6 {
 		t.Errorf("the log has\n%s", s)
+	}
+}
+
+// silent is a person who says nothing.
+type silent struct {
+	asked chan Question
+	over  chan struct{} // a question was taken back
+}
+
+func (s *silent) Ask(ctx context.Context, q Question) Answer {
+	s.asked <- q
+	<-ctx.Done()
+	s.over <- struct{}{}
+	return Answer{Allow: true, Scope: ScopeSession, By: "test"} // too late
+}
+
+// TestRequestUnanswered: a question that nobody answers in time is a no, and so is an
+// answer that comes after it. A program that ends takes its question back.
+func TestRequestUnanswered(t *testing.T) {
+	dir, outer := askingPlace(t)
+	one, data := filepath.Join(outer, "one"), filepath.Join(outer, "data")
+	who := &silent{asked: make(chan Question, 9), over: make(chan struct{}, 9)}
+	p, err := Prepare(Config{Dir: dir, Ask: who})
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := askingIn(t, p)
+	wait := func() {
+		t.Helper()
+		<-who.asked
+		select {
+		case <-who.over:
+		case <-time.After(time.Minute):
+			t.Fatal("the question stays")
+		}
+	}
+	a.do(`perl -MIO::Socket::UNIX -e '$s = IO::Socket::UNIX->new(Peer => $ENV{BAILEY_SOCKET}) or die; print $s qq({"op":"request","kind":"read","subject":"` + data + `"}\n); $s->flush; select undef, undef, undef, 0.2'`)
+	wait()
+	r := a.box.asks
+	r.mu.Lock()
+	r.patience = 100 * time.Millisecond
+	r.mu.Unlock()
+	x := a.ask(inside.Request{Op: "request", Kind: "read", Subject: one})
+	if x.Granted || x.By != "nobody" || x.Reason != "nobody answered in time" {
+		t.Errorf("%+v", x)
+	}
+	wait()
+	if out := a.do("cat " + one + " " + data + "/a"); strings.Count(out, "No such file") != 2 {
+		t.Errorf("shown: %s", out)
+	}
+	if x := a.ask(inside.Request{Op: "grants"}); len(x.Grants) > 0 {
+		t.Errorf("%+v", x)
 	}
 }
