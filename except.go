@@ -15,32 +15,7 @@ import (
 // Exception is what a policy says under [exceptions.NAME].
 type Exception = policy.Exception
 
-// Except asks a person whether a command may run outside of the box, as the
-// exception called name of the policy says, and then makes c the configuration of a
-// run without walls. No rule and no program answers in place of the person. An error
-// says why the command may not run, and leaves c as it was.
-func (c *Config) Except(ctx context.Context, name string, words []string, person Asker) error {
-	p, err := LoadPolicy(*c)
-	if err != nil {
-		return err
-	}
-	v, text, err := p.exception(name, words)
-	if err != nil {
-		return err
-	}
-	desk, done := askOutside(p.facts, p.p, person)
-	defer done()
-	q := Question{Kind: KindException, Subject: text, Why: v.V.Reason, Rule: "exceptions." + name, Where: plan.Where(v.From), Project: p.p.Workspace}
-	a := desk.Ask(ctx, q)
-	if !a.Allow {
-		return notExcepted(words, a.Rule, "answer the question on a terminal, or with bailey approve")
-	}
-	c.Mode = DangerFullAccess
-	event := approvalEvent(&q, a)
-	c.excepted = &event
-	return nil
-}
-
+// notExcepted says why words may not run outside.
 func notExcepted(words []string, rule, hint string) error {
 	return &DeniedError{Op: "run outside the box", Target: strings.Join(words, " "), Rule: rule, Hint: hint}
 }
@@ -67,6 +42,33 @@ func (p *Policy) exception(name string, words []string) (v policy.Value[Exceptio
 		return v, "", notExcepted(words, "the exception "+name+" is for "+v.V.Command+" ("+where+")", "run what it says, or write another exception")
 	}
 	return v, text, nil
+}
+
+// Except asks a person whether a command may run outside of the box, as the
+// exception called name of the policy says, and then makes c the configuration of a
+// run without walls. No rule and no program answers in place of the person. An error
+// says why the command may not run, and leaves c as it was.
+func (c *Config) Except(ctx context.Context, name string, words []string, person Asker) error {
+	p, err := LoadPolicy(*c)
+	if err != nil {
+		return err
+	}
+	v, text, err := p.exception(name, words)
+	if err != nil {
+		return err
+	}
+	where := plan.Where(v.From)
+	desk, done := askOutside(p.facts, p.p, person)
+	defer done()
+	q := Question{Kind: KindException, Subject: text, Why: v.V.Reason, Rule: "exceptions." + name, Where: where, Project: p.p.Workspace}
+	a := desk.Ask(ctx, q)
+	if !a.Allow {
+		return notExcepted(words, a.Rule, "answer the question on a terminal, or with bailey approve")
+	}
+	c.Mode = DangerFullAccess
+	event := approvalEvent(&q, a)
+	c.excepted = &event
+	return nil
 }
 
 // covers reports whether an exception is for a command, and writes the command as

@@ -343,6 +343,7 @@ func (c *control) request(line []byte) (a controlAnswer) {
 			}
 		}
 	case q.Op == "grants":
+		a.Session = c.session
 		if c.box != nil && c.box.asks != nil {
 			f := c.box.asks.review()
 			a.Followed = &f
