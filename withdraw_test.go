@@ -149,3 +149,53 @@ func TestReviewAtEnd(t *testing.T) {
 		t.Error("a clock runs on")
 	}
 }
+
+// TestRevokeHost takes back a grant for a host that was added to a running gate: the
+// connection that is open to it is closed, and there is no other.
+func TestRevokeHost(t *testing.T) {
+	t.Setenv("XDG_STATE_HOME", t.TempDir())
+	dir, outer := askingPlace(t)
+	ended := make(chan struct{}, 9)
+	web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Write([]byte("reached\n"))
+		w.(http.Flusher).Flush()
+		<-r.Context().Done()
+		ended <- struct{}{}
+	}))
+	defer web.Close()
+	_, port, _ := net.SplitHostPort(web.Listener.Addr().String())
+	user := filepath.Join(outer, "user.toml")
+	if err := os.WriteFile(user, []byte("[network]\nallow = [\"b.test\"]\n[network.hosts]\n\"a.test\" = \"127.0.0.1\"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	yes := answering(func(Question) Answer { return Answer{Allow: true, Scope: ScopeProject, By: "test"} })
+	a := openAsking(t, Config{Dir: dir, Ask: yes, PolicyFile: user})
+	if x := a.ask(inside.Request{Op: "request", Kind: "network", Subject: "a.test:" + port}); !x.Granted || x.Holds != inside.Now {
+		t.Fatalf("%+v", x)
+	}
+	get := `perl -MIO::Socket::INET -e '$s = IO::Socket::INET->new("a.test:` + port + `") or print("refused\n"), exit; print $s "GET / HTTP/1.1\r\nHost: a.test:` + port + `\r\n\r\n"; $s->flush; $| = 1; while (<$s>) { print "reached\n" if /reached/ } print "closed\n"' 2>&1`
+	a.do("{ " + get + "; } >out & true")
+	a.until("cat out", "reached")
+	if out := a.do("cat out"); strings.Contains(out, "closed") {
+		t.Fatalf("closed before: %s", out)
+	}
+	list, err := Grants()
+	if err != nil || len(list) != 1 {
+		t.Fatalf("%+v, %v", list, err)
+	}
+	if _, err := RevokeGrants(true); err != nil {
+		t.Fatal(err)
+	}
+	if f, err := FollowGrants(); err != nil || len(f) != 1 || len(f[0].Gone) != 1 || f[0].Gone[0] != "network a.test:"+port {
+		t.Errorf("%+v, %v", f, err)
+	}
+	a.until("cat out", "closed")
+	select {
+	case <-ended:
+	case <-time.After(time.Minute):
+		t.Error("the server has the connection still")
+	}
+	if out := a.do(get); strings.Contains(out, "reached") {
+		t.Errorf("a new connection: %s", out)
+	}
+}

@@ -183,7 +183,11 @@ func (a *app) followed(gone []bailey.Grant) error {
 	}
 	for _, f := range list {
 		for _, what := range f.Gone {
-			a.info("session %s has it no more: %s; files that are open there stay open", f.Session, printable(what))
+			open := "; its connections are closed"
+			if strings.HasPrefix(what, string(bailey.KindRead)+" ") {
+				open = "; files that are open there stay open"
+			}
+			a.info("session %s has it no more: %s%s", f.Session, printable(what), open)
 		}
 		for _, what := range f.Kept {
 			a.say(message{Level: "warning", Text: "session " + f.Session + " keeps until it ends: " + printable(what)})
