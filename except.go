@@ -2,10 +2,13 @@ package bailey
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"time"
 
+	"github.com/bailey-run/bailey/internal/approval"
 	"github.com/bailey-run/bailey/internal/audit"
+	"github.com/bailey-run/bailey/internal/inside"
 	"github.com/bailey-run/bailey/internal/permission"
 	"github.com/bailey-run/bailey/internal/plan"
 	"github.com/bailey-run/bailey/internal/policy"
@@ -105,4 +108,28 @@ func (b *Box) excepted(e *audit.Approval) {
 	if e != nil {
 		b.denials.emitEvent(*e)
 	}
+}
+
+// exception answers for a command that would run outside. It never does for a box:
+// what it would do is in files that the box writes. The answer names what a person
+// types, when the policy would let it run.
+func (r *requests) exception(q approval.Question, words []string) inside.Answer {
+	b, name := r.box, q.Subject
+	out := inside.Answer{Reason: "a program inside cannot start one outside"}
+	switch _, command, err := b.plan.Policy().exception(name, words); {
+	case b.desk.Never != "":
+		out.Reason = b.desk.Never
+	case len(words) == 0:
+		out.Hint = "name the command: bailey request --exception " + name + " -- CMD"
+	case err != nil:
+		var denied *DeniedError
+		if errors.As(err, &denied) {
+			out.Reason, out.Hint = denied.Rule, denied.Hint
+		}
+	default:
+		q.Subject, q.Rule = command, "exceptions."+name
+		out.Hint = "a person can, outside, in " + plan.Show(b.plan.Workspace()) + ": bailey run --exception " + name + " -- " + command
+	}
+	b.desk.Told(q, approval.Answer{Scope: approval.Once, By: "policy", Rule: out.Reason})
+	return out
 }

@@ -18,7 +18,6 @@ import (
 	"github.com/bailey-run/bailey/internal/layers"
 	"github.com/bailey-run/bailey/internal/linux"
 	"github.com/bailey-run/bailey/internal/plan"
-	"github.com/bailey-run/bailey/internal/policy"
 )
 
 const (
@@ -350,61 +349,6 @@ func look(p string) plan.Path {
 	return plan.Path{Exists: true, Real: real, IsDir: info.IsDir(), Regular: info.Mode().IsRegular()}
 }
 
-// host answers for HOST:PORT. A yes is one more rule of the running gate.
-func (r *requests) host(ctx context.Context, q approval.Question) inside.Answer {
-	b := r.box
-	rule, problem, hint := policy.ParseNetRule(q.Subject)
-	if problem != "" || strings.ContainsAny(q.Subject, "* #") || len(rule.Ports) != 1 || rule.Ports[0].First != rule.Ports[0].Last {
-		if problem == "" {
-			problem = "it is not one host and one port"
-		}
-		return inside.Answer{Error: problem, Hint: hint}
-	}
-	if b.network == nil {
-		return inside.Answer{Reason: "this box was opened without a network, and gets none while it runs", Hint: "a person can: bailey run --allow-net " + q.Subject}
-	}
-	if b.network.proxy != nil {
-		return inside.Answer{Reason: "in tier landlock hosts are not added to a running box", Hint: "a person can: bailey run --allow-net " + q.Subject}
-	}
-	cfg := b.plan.config
-	cfg.AllowNet = append(slices.Clip(cfg.AllowNet), q.Subject)
-	if b.loosens(cfg) != nil {
-		return inside.Answer{Reason: notGranted, Hint: "go on without it"}
-	}
-	a := b.ask(ctx, q)
-	if !a.Allow {
-		return r.said(q, a, "")
-	}
-	if err := b.allowHost(q.Subject); err != nil {
-		return inside.Answer{Scope: string(a.Scope), By: a.By, Reason: "it was granted, but could not be added: " + err.Error()}
-	}
-	return r.said(q, a, inside.Now)
-}
-
-// exception answers for a command that would run outside. It never does for a box:
-// what it would do is in files that the box writes. The answer names what a person
-// types, when the policy would let it run.
-func (r *requests) exception(q approval.Question, words []string) inside.Answer {
-	b, name := r.box, q.Subject
-	out := inside.Answer{Reason: "a program inside cannot start one outside"}
-	switch _, command, err := b.plan.Policy().exception(name, words); {
-	case b.desk.Never != "":
-		out.Reason = b.desk.Never
-	case len(words) == 0:
-		out.Hint = "name the command: bailey request --exception " + name + " -- CMD"
-	case err != nil:
-		var denied *DeniedError
-		if errors.As(err, &denied) {
-			out.Reason, out.Hint = denied.Rule, denied.Hint
-		}
-	default:
-		q.Subject, q.Rule = command, "exceptions."+name
-		out.Hint = "a person can, outside, in " + plan.Show(b.plan.Workspace()) + ": bailey run --exception " + name + " -- " + command
-	}
-	b.desk.Told(q, approval.Answer{Scope: approval.Once, By: "policy", Rule: out.Reason})
-	return out
-}
-
 // loosens says why the layers of the policy would not have cfg: the machine's owner
 // may have locked what it adds.
 func (b *Box) loosens(cfg Config) error {
@@ -414,23 +358,4 @@ func (b *Box) loosens(cfg Config) error {
 	}
 	_, err = layers.Load(facts, cfg.overrides())
 	return err
-}
-
-// allowHost adds a rule to the running gate, as a new generation.
-func (b *Box) allowHost(rule string) error {
-	b.controlling.reloading.Lock()
-	defer b.controlling.reloading.Unlock()
-	next, err := b.network.plan.Load().With(rule, grantedRule)
-	if err != nil {
-		return err
-	}
-	if err := b.network.gate.Swap(next); err != nil {
-		return err
-	}
-	b.network.plan.Store(next)
-	b.network.granted = append(b.network.granted, rule)
-	if lb, ok := b.backend.(linuxBox); ok {
-		return b.network.again(lb.Box, next)
-	}
-	return nil
 }

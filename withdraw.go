@@ -2,14 +2,12 @@ package bailey
 
 import (
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/bailey-run/bailey/internal/approval"
 	"github.com/bailey-run/bailey/internal/inside"
 	"github.com/bailey-run/bailey/internal/layers"
 	"github.com/bailey-run/bailey/internal/linux"
-	"github.com/bailey-run/bailey/internal/policy"
 )
 
 // lent is what a running box was given: a path that was shown or a host that was
@@ -123,30 +121,3 @@ func (r *requests) takeBack(l *lent) error {
 	}
 	return r.inner.Hide(l.Subject)
 }
-
-// denyHost takes a rule of allowHost from the running gate. Connections that it
-// allowed are closed.
-func (b *Box) denyHost(rule string) error {
-	b.controlling.reloading.Lock()
-	defer b.controlling.reloading.Unlock()
-	was := b.network.plan.Load()
-	next := *was
-	next.Allow = nil
-	for _, r := range was.Allow {
-		if r.From != grantedRule || !strings.EqualFold(r.Text, rule) {
-			next.Allow = append(next.Allow, r)
-		}
-	}
-	if err := b.network.gate.Swap(&next); err != nil {
-		return err
-	}
-	b.network.plan.Store(&next)
-	b.network.granted = slices.DeleteFunc(b.network.granted, func(s string) bool { return s == rule })
-	if lb, ok := b.backend.(linuxBox); ok {
-		return b.network.again(lb.Box, &next)
-	}
-	return nil
-}
-
-// grantedRule is where a rule comes from that a person added while the box ran.
-var grantedRule = policy.Source{Layer: policy.LayerFlag, File: "granted"}

@@ -59,12 +59,11 @@ func (b *Box) Requests() *os.File {
 // Landlock, where it handles reading (files.strict), keeps what already runs from
 // reading it; commands started later may.
 func (b *Box) Show(s Show) error {
-	b.mu.Lock()
-	closed, pid1 := b.closed || b.pid1FD < 0, b.pid1FD
-	b.mu.Unlock()
-	if closed {
-		return ErrClosed
+	pid1, err := b.entrance()
+	if err != nil {
+		return err
 	}
+	defer unix.Close(pid1)
 	if !strings.HasPrefix(s.Path, "/") || path.Clean(s.Path) != s.Path || s.Path == "/" || strings.IndexByte(s.Path, 0) >= 0 {
 		return &SetupError{Step: fmt.Sprintf("check path %q", s.Path), Errno: unix.EINVAL}
 	}
@@ -139,17 +138,18 @@ type shown struct {
 // What it finds is compared here, so that it is not something else that is covered
 // where the box may rename the directories above.
 func (b *Box) Hide(name string) error {
+	pid1, err := b.entrance()
+	if err != nil {
+		return err
+	}
+	defer unix.Close(pid1)
 	b.mu.Lock()
-	closed, pid1 := b.closed || b.pid1FD < 0, b.pid1FD
 	i := slices.IndexFunc(b.shown, func(s shown) bool { return s.rule.Path == name })
 	var is unix.Stat_t
 	if i >= 0 {
 		is = b.shown[i].is
 	}
 	b.mu.Unlock()
-	if closed {
-		return ErrClosed
-	}
 	if i < 0 {
 		return &SetupError{Step: "hide " + name, Errno: unix.ENOENT}
 	}
@@ -180,6 +180,18 @@ func (b *Box) Hide(name string) error {
 	b.shown = slices.DeleteFunc(slices.Clone(b.shown), func(s shown) bool { return s.rule.Path == name })
 	b.mu.Unlock()
 	return nil
+}
+
+// entrance is a copy of the descriptor of pid 1, by which the box's namespaces are
+// entered. The box may be closed meanwhile: the number of its own could be another
+// box's by then.
+func (b *Box) entrance() (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.closed || b.pid1FD < 0 {
+		return -1, ErrClosed
+	}
+	return unix.FcntlInt(uintptr(b.pid1FD), unix.F_DUPFD_CLOEXEC, 3)
 }
 
 // unseen keeps the box from looking into this process.
