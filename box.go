@@ -14,6 +14,7 @@ import (
 	"github.com/bailey-run/bailey/internal/approval"
 	"github.com/bailey-run/bailey/internal/audit"
 	"github.com/bailey-run/bailey/internal/host"
+	"github.com/bailey-run/bailey/internal/inside"
 	"github.com/bailey-run/bailey/internal/linux"
 	"github.com/bailey-run/bailey/internal/plan"
 )
@@ -175,6 +176,9 @@ func (b *Box) launch(first *linux.Command, begun *linux.Begun) (process, error) 
 		return b.backend.Start(first)
 	}
 	options := linux.Options{Denied: b.denied, Limit: b.limited, Failed: b.failed, Begun: begun, Execs: b.supervision()}
+	if b.box.Tier == TierLandlock {
+		options.Requests = inside.Socket
+	}
 	if b.network != nil {
 		b.network.options(&options)
 	}
@@ -192,10 +196,10 @@ func (b *Box) launch(first *linux.Command, begun *linux.Begun) (process, error) 
 			return nil, err
 		}
 	}
+	b.serveRequests(lb)
 	if b.changes() {
 		b.startControl()
 	}
-	b.asks = b.serveRequests(lb)
 	if proc == nil {
 		return nil, nil
 	}

@@ -16,6 +16,8 @@ func FuzzControl(f *testing.F) {
 	f.Add([]byte(`{"op":"answer","id":"q00000000","allow":true,"scope":"always","expires":"2026-12-31T00:00:00Z","note":"n"}`))
 	f.Add([]byte(`{"op":"answer","id":"","scope":"no such"}`))
 	f.Add([]byte(`{"op":"reload"}`))
+	f.Add([]byte(`{"op":"grants"}`))
+	f.Add([]byte(`{"op":"grants" }`))
 	f.Add([]byte("{\"op\":\"answer\",\"note\":\"\xff\"}\n"))
 	f.Fuzz(func(t *testing.T, line []byte) {
 		c := &control{session: "s", desk: &approval.Desk{}, box: &Box{plan: &Plan{policy: &policy.Policy{}}, box: &plan.Plan{}}}

@@ -2,10 +2,13 @@ package bailey
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"time"
 
+	"github.com/bailey-run/bailey/internal/approval"
 	"github.com/bailey-run/bailey/internal/audit"
+	"github.com/bailey-run/bailey/internal/inside"
 	"github.com/bailey-run/bailey/internal/permission"
 	"github.com/bailey-run/bailey/internal/plan"
 	"github.com/bailey-run/bailey/internal/policy"
@@ -14,6 +17,35 @@ import (
 
 // Exception is what a policy says under [exceptions.NAME].
 type Exception = policy.Exception
+
+// notExcepted says why words may not run outside.
+func notExcepted(words []string, rule, hint string) error {
+	return &DeniedError{Op: "run outside the box", Target: strings.Join(words, " "), Rule: rule, Hint: hint}
+}
+
+// exception finds the exception called name and writes down the command, as far as
+// the policy lets it run without walls when a person agrees.
+func (p *Policy) exception(name string, words []string) (v policy.Value[Exception], text string, err error) {
+	v, ok := p.p.Exceptions[name]
+	where := plan.Where(v.From)
+	switch {
+	case !ok:
+		return v, "", notExcepted(words, "there is no exception "+name, "write [exceptions."+name+"] with command and reason in your own configuration")
+	case v.V.Over(time.Now()):
+		return v, "", notExcepted(words, "the exception "+name+" ended on "+v.V.Expires, "look at whether it is still needed, at "+where)
+	}
+	text, covered := p.covers(&v.V, words)
+	if text == "" {
+		return v, "", notExcepted(words, "the command cannot be written down as it is", "leave out what is not text")
+	}
+	if d := p.CheckShell(text, ""); d.Verdict == Deny {
+		return v, "", notExcepted(words, d.Reason, d.Change)
+	}
+	if !covered {
+		return v, "", notExcepted(words, "the exception "+name+" is for "+v.V.Command+" ("+where+")", "run what it says, or write another exception")
+	}
+	return v, text, nil
+}
 
 // Except asks a person whether a command may run outside of the box, as the
 // exception called name of the policy says, and then makes c the configuration of a
@@ -24,33 +56,17 @@ func (c *Config) Except(ctx context.Context, name string, words []string, person
 	if err != nil {
 		return err
 	}
-	refused := func(rule, hint string) error {
-		return &DeniedError{Op: "run outside the box", Target: strings.Join(words, " "), Rule: rule, Hint: hint}
+	v, text, err := p.exception(name, words)
+	if err != nil {
+		return err
 	}
-	v, ok := p.p.Exceptions[name]
 	where := plan.Where(v.From)
-	switch {
-	case !ok:
-		return refused("there is no exception "+name, "write [exceptions."+name+"] with command and reason in your own configuration")
-	case v.V.Over(time.Now()):
-		return refused("the exception "+name+" ended on "+v.V.Expires, "look at whether it is still needed, at "+where)
-	}
-	text, covered := p.covers(&v.V, words)
-	if text == "" {
-		return refused("the command cannot be written down as it is", "leave out what is not text")
-	}
-	if d := p.CheckShell(text, ""); d.Verdict == Deny {
-		return refused(d.Reason, d.Change)
-	}
-	if !covered {
-		return refused("the exception "+name+" is for "+v.V.Command+" ("+where+")", "run what it says, or write another exception")
-	}
 	desk, done := askOutside(p.facts, p.p, person)
 	defer done()
 	q := Question{Kind: KindException, Subject: text, Why: v.V.Reason, Rule: "exceptions." + name, Where: where, Project: p.p.Workspace, Scopes: []Scope{ScopeProject}}
 	a := desk.Ask(ctx, q)
 	if !a.Allow {
-		return refused(a.Rule, "answer the question on a terminal, or with bailey approve")
+		return notExcepted(words, a.Rule, "answer the question on a terminal, or with bailey approve")
 	}
 	c.Mode = DangerFullAccess
 	event := approvalEvent(&q, a)
@@ -92,4 +108,28 @@ func (b *Box) excepted(e *audit.Approval) {
 	if e != nil {
 		b.denials.emitEvent(*e)
 	}
+}
+
+// exception answers for a command that would run outside. It never does for a box:
+// what it would do is in files that the box writes. The answer names what a person
+// types, when the policy would let it run.
+func (r *requests) exception(q approval.Question, words []string) inside.Answer {
+	b, name := r.box, q.Subject
+	out := inside.Answer{Reason: "a program inside cannot start one outside"}
+	switch _, command, err := b.plan.Policy().exception(name, words); {
+	case b.desk.Never != "":
+		out.Reason = b.desk.Never
+	case len(words) == 0:
+		out.Hint = "name the command: bailey request --exception " + name + " -- CMD"
+	case err != nil:
+		var denied *DeniedError
+		if errors.As(err, &denied) {
+			out.Reason, out.Hint = denied.Rule, denied.Hint
+		}
+	default:
+		q.Subject, q.Rule = command, "exceptions."+name
+		out.Hint = "a person can, outside, in " + plan.Show(b.plan.Workspace()) + ": bailey run --exception " + name + " -- " + command
+	}
+	b.desk.Told(q, approval.Answer{Scope: approval.Once, By: "policy", Rule: out.Reason})
+	return out
 }

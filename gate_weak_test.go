@@ -15,21 +15,15 @@ import (
 	"github.com/bailey-run/bailey/internal/layers"
 )
 
-// weak runs a script in tier landlock.
-func (s *site) weak(t *testing.T, cfg Config, script string) string {
-	t.Helper()
-	out, _ := s.weakCmd(t, cfg, script)
-	return out
-}
-
-func (s *site) weakCmd(t *testing.T, cfg Config, script string) (string, *Cmd) {
+// weakPlan plans a box of tier landlock.
+func weakPlan(t *testing.T, cfg Config) *Plan {
 	t.Helper()
 	facts, err := layers.Look(cfg.Dir, cfg.Home)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if facts.Kernel.LandlockABI < 4 || !facts.Kernel.SeccompNotify {
-		t.Skip("kernel feature missing: Landlock ABI 4 and seccomp user notification")
+	if facts.Kernel.LandlockABI < 6 || !facts.Kernel.SeccompNotify {
+		t.Skip("kernel feature missing: Landlock ABI 6 and seccomp user notification")
 	}
 	facts.Kernel.UserNS, facts.Kernel.UserNSWhy = false, "test"
 	cfg.MinTier = TierLandlock
@@ -40,6 +34,19 @@ func (s *site) weakCmd(t *testing.T, cfg Config, script string) (string, *Cmd) {
 	if p.Tier() != TierLandlock {
 		t.Fatal(p.Tier())
 	}
+	return p
+}
+
+// weak runs a script in tier landlock.
+func (s *site) weak(t *testing.T, cfg Config, script string) string {
+	t.Helper()
+	out, _ := s.weakCmd(t, cfg, script)
+	return out
+}
+
+func (s *site) weakCmd(t *testing.T, cfg Config, script string) (string, *Cmd) {
+	t.Helper()
+	p := weakPlan(t, cfg)
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	c := p.Command(ctx, "bash", "-c", "export WEB="+s.web+" TLS="+s.tls+" RAW="+s.raw+"\n"+script)

@@ -2,6 +2,7 @@ package bailey
 
 import (
 	"encoding/json"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -14,6 +15,9 @@ import (
 // where they are and how to ask for more: variables, /run/bailey with a text for
 // agents and the same for programs, and the socket. The directory is a mount of
 // its own that is read-only once the box stands; no other box sees it.
+//
+// Tier landlock has no tree of its own: there is no directory, and the socket's path
+// is one that the name broker knows.
 func (b *Box) furnish() {
 	if !b.plan.walled() {
 		return
@@ -21,31 +25,12 @@ func (b *Box) furnish() {
 	pl := *b.box
 	pl.Tree, pl.Env = slices.Clone(pl.Tree), slices.Clone(pl.Env)
 	b.box = &pl
-	vars := [][2]string{{"BAILEY_SESSION", b.session}, {"BAILEY_TIER", string(pl.Tier)}, {"BAILEY_APPROVAL", b.approvalPolicy()}}
+	vars := [][2]string{{"BAILEY_SESSION", b.session}, {"BAILEY_TIER", string(pl.Tier)}, {"BAILEY_APPROVAL", b.approvalPolicy()}, {"BAILEY_SOCKET", inside.Socket}}
 	if pl.Tier == TierFull {
-		vars = append(vars, [2]string{"BAILEY_README", inside.Readme}, [2]string{"BAILEY_SOCKET", inside.Socket})
-		from := policy.Source{Layer: policy.LayerBuiltin, File: "inside"}
-		add := func(n plan.Node) {
-			n.From = from
-			pl.Tree = append(pl.Tree, n)
-		}
-		add(plan.Node{Kind: plan.Dir, Path: inside.Dir, Mode: 0o755, Pin: true})
-		add(plan.Node{Kind: plan.Data, Path: inside.Readme, Content: b.readme(), Mode: 0o444})
-		add(plan.Node{Kind: plan.Data, Path: inside.JSON, Content: b.boxJSON(), Mode: 0o444})
-		if b.plan.config.Program != "" {
-			add(plan.Node{Kind: plan.Bind, Path: inside.Program, Source: b.plan.config.Program, Exec: true})
-			if pl.Landlock.MinABI > 0 {
-				pl.Landlock.Paths = append(slices.Clone(pl.Landlock.Paths), plan.PathRule{Path: inside.Program, Access: plan.ReadExec})
-			}
-			for i := range pl.Env {
-				// Last: a project's own programs are not hidden by it.
-				if v := &pl.Env[i]; v.Name == "PATH" && v.Value != "" {
-					v.Value += ":" + inside.Bin
-				}
-			}
-		}
-		add(plan.Node{Kind: plan.Socket, Path: inside.Socket})
+		vars = append(vars, [2]string{"BAILEY_README", inside.Readme})
+		b.furnishTree()
 	}
+	b.furnishProgram()
 	for _, v := range vars {
 		b.about = append(b.about, v[0]+"="+v[1])
 		one := plan.Var{Name: v[0], Value: v[1], From: policy.Source{Layer: policy.LayerBuiltin, File: "box"}}
@@ -54,6 +39,44 @@ func (b *Box) furnish() {
 			pl.Env[i] = one
 		} else {
 			pl.Env = slices.Insert(pl.Env, i, one)
+		}
+	}
+}
+
+// furnishTree makes /run/bailey.
+func (b *Box) furnishTree() {
+	from := policy.Source{Layer: policy.LayerBuiltin, File: "inside"}
+	add := func(n plan.Node) {
+		n.From = from
+		b.box.Tree = append(b.box.Tree, n)
+	}
+	add(plan.Node{Kind: plan.Dir, Path: inside.Dir, Mode: 0o755, Pin: true})
+	add(plan.Node{Kind: plan.Data, Path: inside.Readme, Content: b.readme(), Mode: 0o444})
+	add(plan.Node{Kind: plan.Data, Path: inside.JSON, Content: b.boxJSON(), Mode: 0o444})
+	if b.plan.config.Program != "" {
+		add(plan.Node{Kind: plan.Bind, Path: inside.Program, Source: b.plan.config.Program, Exec: true})
+	}
+	add(plan.Node{Kind: plan.Socket, Path: inside.Socket})
+}
+
+// furnishProgram lets the box find bailey and run it.
+func (b *Box) furnishProgram() {
+	pl, program, dir := b.box, inside.Program, inside.Bin
+	if b.plan.config.Program == "" {
+		return
+	}
+	if pl.Tier == TierLandlock {
+		// In its own place, which shows nothing else of the directory.
+		program = b.plan.config.Program
+		dir = filepath.Dir(program)
+	}
+	if pl.Landlock.MinABI > 0 {
+		pl.Landlock.Paths = append(slices.Clone(pl.Landlock.Paths), plan.PathRule{Path: program, Access: plan.ReadExec})
+	}
+	for i := range pl.Env {
+		// Last: a project's own programs are not hidden by it.
+		if v := &pl.Env[i]; v.Name == "PATH" && v.Value != "" {
+			v.Value += ":" + dir
 		}
 	}
 }

@@ -97,7 +97,7 @@ func (b *Box) reloadNetwork(next *plan.Network, r *Reloaded) error {
 	}
 	for _, rule := range b.network.granted {
 		// What a person has granted to this session stays, below what is denied.
-		if with, err := next.With(rule, policy.Source{Layer: policy.LayerFlag, File: "granted"}); err == nil {
+		if with, err := next.With(rule, grantedRule); err == nil {
 			next = with
 		}
 	}
@@ -227,7 +227,7 @@ type control struct {
 }
 
 type controlRequest struct {
-	Op string `json:"op"` // reload, questions or answer
+	Op string `json:"op"` // reload, grants, questions or answer
 
 	// For answer:
 	ID      string         `json:"id,omitempty"`
@@ -239,6 +239,7 @@ type controlRequest struct {
 
 type controlAnswer struct {
 	Reloaded
+	Followed  *Followed `json:"followed,omitempty"`
 	Questions []Waiting `json:"questions,omitempty"`
 	Error     string    `json:"error,omitempty"`
 	Hint      string    `json:"hint,omitempty"`
@@ -340,6 +341,12 @@ func (c *control) request(line []byte) (a controlAnswer) {
 			if errors.As(err, &one) {
 				a.Hint = one.Hint
 			}
+		}
+	case q.Op == "grants":
+		a.Session = c.session
+		if c.box != nil && c.box.asks != nil {
+			f := c.box.asks.review()
+			a.Followed = &f
 		}
 	case q.Op == "questions":
 		a.Session = c.session

@@ -19,7 +19,6 @@ import (
 	"github.com/bailey-run/bailey/internal/layers"
 	"github.com/bailey-run/bailey/internal/linux"
 	"github.com/bailey-run/bailey/internal/plan"
-	"github.com/bailey-run/bailey/internal/policy"
 )
 
 const (
@@ -49,28 +48,32 @@ type requests struct {
 	slots    chan struct{}
 	wait     sync.WaitGroup
 
-	mu     sync.Mutex // guards what follows
-	asked  []time.Time
-	grants []inside.Grant
-	show   sync.Mutex // one at a time
+	mu       sync.Mutex // guards what follows
+	asked    []time.Time
+	grants   []inside.Grant
+	lent     []lent
+	clock    *time.Timer   // of the next answer that ends
+	patience time.Duration // for an answer: answerTime, less in tests
+
+	show sync.Mutex // one at a time
 }
 
-// serveRequests begins to listen; nil where the box has no socket.
-func (b *Box) serveRequests(lb *linux.Box) *requests {
+// serveRequests begins to listen, where the box has a socket.
+func (b *Box) serveRequests(lb *linux.Box) {
 	f := lb.Requests()
 	if f == nil {
-		return nil
+		return
 	}
 	defer f.Close()
 	l, err := net.FileListener(f)
 	if err != nil {
-		return nil // nobody can ask: the box can do without
+		return // nobody can ask: the box can do without
 	}
-	r := &requests{box: b, inner: lb, listener: l, slots: make(chan struct{}, maxTalking)}
+	r := &requests{box: b, inner: lb, listener: l, slots: make(chan struct{}, maxTalking), patience: answerTime}
 	r.ctx, r.stop = context.WithCancel(context.Background())
+	b.asks = r
 	r.wait.Add(1)
 	go r.serve()
-	return r
 }
 
 func (r *requests) close() {
@@ -80,6 +83,9 @@ func (r *requests) close() {
 	r.stop()
 	r.listener.Close()
 	r.wait.Wait()
+	r.mu.Lock()
+	r.arm() // to nothing
+	r.mu.Unlock()
 }
 
 func (r *requests) serve() {
@@ -99,26 +105,40 @@ func (r *requests) serve() {
 			time.Sleep(10 * time.Millisecond) // out of descriptors, perhaps: not a busy loop
 			continue
 		}
+		u, ok := c.(*net.UnixConn)
+		var who asker
+		if ok {
+			who.pid, who.exe, ok = r.inner.Asker(u)
+		}
+		if !ok {
+			c.Close()
+			<-r.slots
+			continue
+		}
 		r.wait.Add(1)
 		go func() {
 			defer r.wait.Done()
 			defer func() { <-r.slots }()
-			defer c.Close()
-			if u, ok := c.(*net.UnixConn); ok {
-				r.talk(u)
-			}
+			defer u.Close()
+			r.talk(u, who)
 		}()
 	}
 }
 
+// asker is the program that asks; for messages.
+type asker struct {
+	pid int
+	exe string
+}
+
 // talk answers one request.
-func (r *requests) talk(c *net.UnixConn) {
+func (r *requests) talk(c *net.UnixConn, who asker) {
 	c.SetReadDeadline(time.Now().Add(talkTime))
 	var a inside.Answer
 	if q, err := inside.Read(c); err != nil {
 		a.Error = err.Error()
 	} else {
-		ctx, cancel := context.WithTimeout(r.ctx, answerTime)
+		ctx, cancel := context.WithTimeout(r.ctx, r.waits())
 		defer cancel()
 		c.SetReadDeadline(time.Time{})
 		defer context.AfterFunc(ctx, func() { c.SetReadDeadline(time.Now()) })()
@@ -129,13 +149,20 @@ func (r *requests) talk(c *net.UnixConn) {
 			c.Read(one[:])
 			cancel()
 		}()
-		a = r.answer(ctx, q, c)
+		a = r.answer(ctx, q, who)
 	}
 	c.SetWriteDeadline(time.Now().Add(talkTime))
 	json.NewEncoder(c).Encode(a)
 }
 
-func (r *requests) answer(ctx context.Context, q inside.Request, c *net.UnixConn) inside.Answer {
+// waits is how long a question waits for a person.
+func (r *requests) waits() time.Duration {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.patience
+}
+
+func (r *requests) answer(ctx context.Context, q inside.Request, who asker) inside.Answer {
 	switch q.Op {
 	case "denials":
 		return inside.Answer{Denials: r.box.Denials()}
@@ -147,15 +174,15 @@ func (r *requests) answer(ctx context.Context, q inside.Request, c *net.UnixConn
 	if !r.mayAsk() {
 		return inside.Answer{Reason: "this box has asked " + strconv.Itoa(maxAsked) + " times within a minute", Hint: "go on without, and ask again later for what matters"}
 	}
-	pid, exe := linux.PeerPID(c)
-	question := approval.Question{Kind: approval.Kind(q.Kind), Subject: q.Subject, Why: q.Why, Rule: "asked for from inside", PID: pid, Exe: text(exe)}
+	question := approval.Question{Kind: approval.Kind(q.Kind), Subject: q.Subject, Why: q.Why, Rule: "asked for from inside", PID: who.pid, Exe: text(who.exe)}
 	switch question.Kind {
 	case approval.Read, approval.Write:
 		return r.path(ctx, question)
 	case approval.Network:
+		question.Rule = untilEnd
 		return r.host(ctx, question)
 	case approval.Exception:
-		return inside.Answer{Reason: "a program inside cannot start one outside", Hint: "a person can: bailey run --exception " + q.Subject}
+		return r.exception(question, q.Args)
 	}
 	command, _ := json.Marshal(map[string]string{"command": q.Subject})
 	switch r.box.plan.Policy().Check("Bash", command).Verdict {
@@ -191,11 +218,15 @@ func (r *requests) said(q approval.Question, a approval.Answer, holds string) in
 		return out
 	}
 	out.Holds = holds
-	r.mu.Lock()
-	defer r.mu.Unlock()
 	g := inside.Grant{Kind: string(q.Kind), Subject: q.Subject, Scope: out.Scope, Holds: holds}
-	if !slices.Contains(r.grants, g) {
+	r.mu.Lock()
+	fresh := !slices.Contains(r.grants, g)
+	if fresh {
 		r.grants = append(r.grants, g)
+	}
+	r.mu.Unlock()
+	if fresh && holds == inside.Now && q.Kind != approval.Command {
+		r.lend(g, a.Expires)
 	}
 	return out
 }
@@ -208,6 +239,10 @@ func (r *requests) granted(p string) bool {
 		return g.Kind == string(approval.Read) && g.Holds == inside.Now && (p == g.Subject || strings.HasPrefix(p, g.Subject+"/"))
 	})
 }
+
+// untilEnd tells a person what a yes to something that a running box gets is: there is
+// no single use of a path or a host that it could be for.
+const untilEnd = "asked for from inside; once is until the box ends"
 
 const notGranted = "the policy keeps it, or what it leads to, from being granted"
 
@@ -263,6 +298,9 @@ func (r *requests) path(ctx context.Context, q approval.Question) inside.Answer 
 		q.Scopes = []approval.Scope{approval.Project, approval.Always}
 	} else if why = plan.GrantLater(b.box, q.Subject); why != "" {
 		holds = inside.NextRun
+		q.Scopes = []approval.Scope{approval.Project, approval.Always}
+	} else {
+		q.Rule = untilEnd
 	}
 	a := b.ask(ctx, q)
 	if !a.Allow {
@@ -283,7 +321,7 @@ func (r *requests) path(ctx context.Context, q approval.Question) inside.Answer 
 	}
 	if holds == inside.NextRun {
 		if a.Scope != approval.Project && a.Scope != approval.Always {
-			return failed("it was granted for this session alone, and " + why + ": it would hold for the project from the next run on")
+			return failed("it was granted for once alone, and " + why + ": it would hold for the project from the next run on")
 		}
 		out := r.said(q, a, holds)
 		out.Reason = why
@@ -360,37 +398,6 @@ func look(p string) plan.Path {
 	return plan.Path{Exists: true, Real: real, IsDir: info.IsDir(), Regular: info.Mode().IsRegular()}
 }
 
-// host answers for HOST:PORT. A yes is one more rule of the running gate.
-func (r *requests) host(ctx context.Context, q approval.Question) inside.Answer {
-	b := r.box
-	rule, problem, hint := policy.ParseNetRule(q.Subject)
-	if problem != "" || strings.ContainsAny(q.Subject, "* #") || len(rule.Ports) != 1 || rule.Ports[0].First != rule.Ports[0].Last {
-		if problem == "" {
-			problem = "it is not one host and one port"
-		}
-		return inside.Answer{Error: problem, Hint: hint}
-	}
-	if b.network == nil {
-		return inside.Answer{Reason: "this box was opened without a network, and gets none while it runs", Hint: "a person can: bailey run --allow-net " + q.Subject}
-	}
-	if b.network.proxy != nil {
-		return inside.Answer{Reason: "in tier landlock hosts are not added to a running box", Hint: "a person can: bailey run --allow-net " + q.Subject}
-	}
-	cfg := b.plan.config
-	cfg.AllowNet = append(slices.Clip(cfg.AllowNet), q.Subject)
-	if b.loosens(cfg) != nil {
-		return inside.Answer{Reason: notGranted, Hint: "go on without it"}
-	}
-	a := b.ask(ctx, q)
-	if !a.Allow {
-		return r.said(q, a, "")
-	}
-	if err := b.allowHost(q.Subject); err != nil {
-		return inside.Answer{Scope: string(a.Scope), By: a.By, Reason: "it was granted, but could not be added: " + err.Error()}
-	}
-	return r.said(q, a, inside.Now)
-}
-
 // loosens says why the layers of the policy would not have cfg: the machine's owner
 // may have locked what it adds.
 func (b *Box) loosens(cfg Config) error {
@@ -400,23 +407,4 @@ func (b *Box) loosens(cfg Config) error {
 	}
 	_, err = layers.Load(facts, cfg.overrides())
 	return err
-}
-
-// allowHost adds a rule to the running gate, as a new generation.
-func (b *Box) allowHost(rule string) error {
-	b.controlling.reloading.Lock()
-	defer b.controlling.reloading.Unlock()
-	next, err := b.network.plan.Load().With(rule, policy.Source{Layer: policy.LayerFlag, File: "granted"})
-	if err != nil {
-		return err
-	}
-	if err := b.network.gate.Swap(next); err != nil {
-		return err
-	}
-	b.network.plan.Store(next)
-	b.network.granted = append(b.network.granted, rule)
-	if lb, ok := b.backend.(linuxBox); ok {
-		return b.network.again(lb.Box, next)
-	}
-	return nil
 }

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/bailey-run/bailey/internal/approval"
 	"github.com/bailey-run/bailey/internal/inside"
@@ -54,7 +55,16 @@ type asking struct {
 
 func openAsking(t *testing.T, cfg Config) *asking {
 	t.Helper()
-	box, err := Open(context.Background(), cfg)
+	p, err := Prepare(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return askingIn(t, p)
+}
+
+func askingIn(t *testing.T, p *Plan) *asking {
+	t.Helper()
+	box, err := p.Open(context.Background())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -353,5 +363,103 @@ func TestInside(t *testing.T) {
 	}
 	if out := a.do("bailey && echo ran"); out != "ran\n" {
 		t.Errorf("after the attempts: %s", out)
+	}
+}
+
+// TestRequestException: nothing is run outside for a box. The answer is what a
+// person types, when the policy would let it run, and the session's log has it.
+func TestRequestException(t *testing.T) {
+	dir, outer := askingPlace(t)
+	made := filepath.Join(outer, "made")
+	text := "[exceptions.make]\ncommand = \"touch *\"\nreason = \"to test\"\n[exceptions.old]\ncommand = \"touch *\"\nreason = \"to test\"\nexpires = 2020-01-01\n"
+	user := filepath.Join(outer, "user.toml")
+	if err := os.WriteFile(user, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	log := filepath.Join(outer, "log")
+	who := &scripted{yes: map[string]Scope{"touch " + made: approval.Once, "make": approval.Once}}
+	a := openAsking(t, Config{Dir: dir, Ask: who, PolicyFile: user, Log: log})
+	for _, c := range []struct {
+		name string
+		args []string
+		want string
+	}{
+		{"make", []string{"touch", made, "a b; c"}, "bailey run --exception make -- touch " + made + " 'a b; c'"},
+		{"make", nil, "name the command"},
+		{"make", []string{"rm", made}, "the exception make is for touch *"},
+		{"make", []string{"touch", "$(id)"}, `-- touch '$(id)'`},
+		{"old", []string{"touch", made}, "ended on 2020-01-01"},
+		{"none", []string{"touch", made}, "there is no exception none"},
+	} {
+		x := a.ask(inside.Request{Op: "request", Kind: "exception", Subject: c.name, Args: c.args})
+		if x.Granted || !strings.Contains(x.Reason+"\n"+x.Hint, c.want) {
+			t.Errorf("%s %q: %+v", c.name, c.args, x)
+		}
+	}
+	if n := len(who.questions()); n != 0 {
+		t.Errorf("a person was asked %d times", n)
+	}
+	if _, err := os.Stat(made); err == nil {
+		t.Error("it ran")
+	}
+	a.box.Close()
+	events, err := os.ReadFile(log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s := string(events); strings.Count(s, `"kind":"exception"`) != 6 || strings.Count(s, `"by":"policy"`) != 6 {
+		t.Errorf("the log has\n%s", s)
+	}
+}
+
+// silent is a person who says nothing.
+type silent struct {
+	asked chan Question
+	over  chan struct{} // a question was taken back
+}
+
+func (s *silent) Ask(ctx context.Context, q Question) Answer {
+	s.asked <- q
+	<-ctx.Done()
+	s.over <- struct{}{}
+	return Answer{Allow: true, Scope: ScopeSession, By: "test"} // too late
+}
+
+// TestRequestUnanswered: a question that nobody answers in time is a no, and so is an
+// answer that comes after it. A program that ends takes its question back.
+func TestRequestUnanswered(t *testing.T) {
+	dir, outer := askingPlace(t)
+	one, data := filepath.Join(outer, "one"), filepath.Join(outer, "data")
+	who := &silent{asked: make(chan Question, 9), over: make(chan struct{}, 9)}
+	p, err := Prepare(Config{Dir: dir, Ask: who})
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := askingIn(t, p)
+	wait := func() {
+		t.Helper()
+		<-who.asked
+		select {
+		case <-who.over:
+		case <-time.After(time.Minute):
+			t.Fatal("the question stays")
+		}
+	}
+	a.do(`perl -MIO::Socket::UNIX -e '$s = IO::Socket::UNIX->new(Peer => $ENV{BAILEY_SOCKET}) or die; print $s qq({"op":"request","kind":"read","subject":"` + data + `"}\n); $s->flush; select undef, undef, undef, 0.2'`)
+	wait()
+	r := a.box.asks
+	r.mu.Lock()
+	r.patience = 100 * time.Millisecond
+	r.mu.Unlock()
+	x := a.ask(inside.Request{Op: "request", Kind: "read", Subject: one})
+	if x.Granted || x.By != "nobody" || x.Reason != "nobody answered in time" {
+		t.Errorf("%+v", x)
+	}
+	wait()
+	if out := a.do("cat " + one + " " + data + "/a"); strings.Count(out, "No such file") != 2 {
+		t.Errorf("shown: %s", out)
+	}
+	if x := a.ask(inside.Request{Op: "grants"}); len(x.Grants) > 0 {
+		t.Errorf("%+v", x)
 	}
 }

@@ -137,7 +137,9 @@ func grantsRevokeVerb(a *app) *verb {
 	all := false
 	return &verb{
 		name: "grants revoke", args: "ID…|--all", short: "take grants back",
-		long:  "Forgets grants. A box that runs asks again; a connection that is open stays open until it ends.",
+		long: `Forgets grants. A box that runs asks again, and loses paths that were shown to it
+while it ran: files that are open there stay open, and so does a connection, unless
+the box had asked for its host. A box that was started with a path keeps it.`,
 		flags: []*flag{{name: "all", help: "all of them", set: toggle(&all)}, a.jsonFlag("what was taken back as JSON")}, mixed: true,
 		run: func(words []string) error {
 			if len(words) == 0 != all {
@@ -160,12 +162,42 @@ func grantsRevokeVerb(a *app) *verb {
 				return err
 			}
 			if a.json {
+				if _, err := bailey.FollowGrants(); err != nil {
+					return err
+				}
 				return a.printJSON(append([]bailey.Grant{}, gone...))
 			}
 			for i := range gone {
 				a.info("taken back: %s", grantLine(&gone[i]))
 			}
-			return nil
+			return a.followed(gone)
 		},
 	}
+}
+
+// followed says what running boxes made of grants that are gone.
+func (a *app) followed(gone []bailey.Grant) error {
+	list, err := bailey.FollowGrants()
+	if err != nil {
+		return err
+	}
+	for _, f := range list {
+		for _, what := range f.Gone {
+			open := "; its connections are closed"
+			if strings.HasPrefix(what, string(bailey.KindRead)+" ") {
+				open = "; files that are open there stay open"
+			}
+			a.info("session %s has it no more: %s%s", f.Session, printable(what), open)
+		}
+		for _, what := range f.Kept {
+			a.say(message{Level: "warning", Text: "session " + f.Session + " keeps until it ends: " + printable(what)})
+		}
+	}
+	for i := range gone {
+		if g := &gone[i]; g.Allow && (g.Kind == bailey.KindRead || g.Kind == bailey.KindWrite) {
+			a.info("a box that was started with a path keeps it until it ends")
+			break
+		}
+	}
+	return nil
 }

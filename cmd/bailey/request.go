@@ -21,13 +21,14 @@ func requestVerb(a *app) *verb {
 	var read, write, host, command, exception, why string
 	granted := false
 	return &verb{
-		name: "request", args: "--read PATH|--write PATH|--net HOST:PORT|--run COMMAND|--exception NAME [--why TEXT]",
+		name: "request", args: "--read PATH|--write PATH|--net HOST:PORT|--run COMMAND|--exception NAME [--why TEXT] [-- CMD…]", words: "command",
 		short: "inside a box: ask a person for something that a wall keeps away",
 		long: `Run by a program inside a box. A person is shown exactly what is asked for, and
 the reason, and the command waits for the answer. A path to read appears in the
 running box at once; one to write holds from the next run on. What a rule
-denies, and places for keys, cannot be asked for. The exit code is 0 when it was
-granted and 2 when not.`,
+denies, and places for keys, cannot be asked for. An exception is never run for a
+box: the answer is the line that a person types outside. The exit code is 0 when
+it was granted and 2 when not.`,
 		flags: []*flag{
 			{name: "read", value: "PATH", help: "a file or directory to read", kind: "file", set: text(&read)},
 			{name: "write", value: "PATH", help: "a file or directory to write to", kind: "file", set: text(&write)},
@@ -50,6 +51,9 @@ granted and 2 when not.`,
 			if granted {
 				q = inside.Request{Op: "grants"}
 				n++
+			}
+			if q.Kind == "exception" {
+				q.Args, words = words, nil
 			}
 			if n != 1 || len(words) > 0 {
 				return &usageError{"bailey request needs one thing to ask for", "as in: bailey request --read /srv/data --why 'the test data is there'"}

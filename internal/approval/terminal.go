@@ -71,6 +71,10 @@ func (t *Terminal) Ask(ctx context.Context, q Question) Answer {
 				return a
 			default:
 			}
+			if ctx.Err() != nil {
+				<-t.turn
+				continue // nothing is shown for a question that was given up
+			}
 			t.prompt()
 			<-t.turn
 		}

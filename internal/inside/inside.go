@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -46,6 +47,8 @@ type Request struct {
 	Kind    string `json:"kind,omitempty"`    // of a request: read, write, network, command, exception
 	Subject string `json:"subject,omitempty"` // an absolute path, HOST:PORT, a command, a name
 	Why     string `json:"why,omitempty"`     // for the person who answers
+
+	Args []string `json:"args,omitempty"` // of an exception: the command, word by word
 }
 
 // When a grant holds.
@@ -108,7 +111,7 @@ func Read(r io.Reader) (Request, error) {
 func (q *Request) check() error {
 	switch {
 	case q.Op == "denials" || q.Op == "grants":
-		if q.Kind != "" || q.Subject != "" || q.Why != "" {
+		if q.Kind != "" || q.Subject != "" || q.Why != "" || q.Args != nil {
 			return errors.New(q.Op + " takes nothing else")
 		}
 		return nil
@@ -129,6 +132,10 @@ func (q *Request) check() error {
 		return errors.New("the subject has control characters or bytes that are no UTF-8")
 	case len(q.Why) > maxWhy || !plain(q.Why):
 		return fmt.Errorf("why is one line of at most %d bytes", maxWhy)
+	case q.Args != nil && q.Kind != "exception":
+		return errors.New("args are for an exception")
+	case slices.ContainsFunc(q.Args, func(w string) bool { return !plain(w) }):
+		return errors.New("the command has control characters or bytes that are no UTF-8")
 	}
 	return nil
 }

@@ -46,6 +46,10 @@ type Options struct {
 	// Proxy is what commands of tier landlock may connect to; nil is nothing.
 	Proxy *Proxy
 
+	// Requests is the address that commands of tier landlock connect to when they ask
+	// for more; empty is none. It need not exist. In tier full the plan has the socket.
+	Requests string
+
 	// Execs is what is done with the programs that are executed inside; nil, and a
 	// plan whose Syscalls.Exec is not set, leave them alone.
 	Execs *Supervision

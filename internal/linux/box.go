@@ -37,8 +37,8 @@ type Box struct {
 	diag      int      // asks about sockets inside; 0 for none
 	lastOwner int      // who made the last connection
 
-	requests int        // listens for programs inside, until Requests hands it out; 0 for none
-	shown    []pathRule // what Show has shown, for the Landlock domains of later commands; without descriptors
+	requests int     // listens for programs inside, until Requests hands it out; 0 for none
+	shown    []shown // what Show has shown, for the Landlock domains of later commands; without descriptors
 
 	net sockets // those made inside for the gate, until Sockets hands them out
 
@@ -46,6 +46,7 @@ type Box struct {
 	private     string // the directory that is HOME inside
 	privateLock *os.File
 	moved       map[string]string // variables that name it, as planned and as they are
+	asking      *asking           // what Options.Requests leads to, or nil
 
 	mu      sync.Mutex
 	procs   map[*Process]struct{}
@@ -347,6 +348,7 @@ func (b *Box) Close() error {
 	for _, br := range b.brokers {
 		br.Close()
 	}
+	b.asking.close()
 	if b.pid1FD >= 0 {
 		unix.Close(b.pid1FD)
 	}

@@ -43,6 +43,8 @@ type brokerConfig struct {
 	// Proxy is what a box that shares the host's network may connect to; nil is
 	// nothing.
 	Proxy *Proxy
+	// Asking is the other thing that it may connect to; nil is nothing.
+	Asking *asking
 
 	HostUID, HostGID int  // who the box is, outside
 	DropCreds        bool // become HostUID and HostGID and give up all capabilities (started by root)

@@ -32,6 +32,9 @@ func (w *worker) connect(fd int32, addr, size uint64) (int, unix.Errno) {
 	if got, e := w.readMemory(addr, raw[:n]); e != 0 || got != n {
 		return 0, unix.EFAULT
 	}
+	if w.cfg.Asking.names(raw[:n]) {
+		return w.ask(fd)
+	}
 	to, e := internetAddr(raw[:n])
 	if e != 0 {
 		return 0, e

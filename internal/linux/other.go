@@ -84,8 +84,14 @@ func OriginalDst(net.Conn) (netip.AddrPort, error) { return netip.AddrPort{}, un
 // Requests hands out nothing.
 func (*Box) Requests() *os.File { return nil }
 
+// Asker knows nobody.
+func (*Box) Asker(*net.UnixConn) (int, string, bool) { return 0, "", false }
+
 // Show returns an error: there is no box.
 func (*Box) Show(Show) error { return unsupported() }
+
+// Hide returns an error: there is no box.
+func (*Box) Hide(string) error { return unsupported() }
 
 // Find returns an error: this is not Linux.
 func Find(string) (*os.File, string, error) { return nil, "", unsupported() }

@@ -29,9 +29,9 @@ func (l *launch) openRules() []pathRule {
 		rules = append(rules, pathRule{fd, r, l.isDir(r.Path)})
 	}
 	l.b.mu.Lock()
-	shown := l.b.shown
+	list := l.b.shown
 	l.b.mu.Unlock()
-	for _, s := range shown {
+	for _, s := range list {
 		fd := p.call("open "+s.rule.Path, unix.SYS_OPENAT, atCwd, p.str(s.rule.Path), num(unix.O_PATH|unix.O_CLOEXEC), num(0))
 		rules = append(rules, pathRule{fd, s.rule, s.dir})
 	}

@@ -125,7 +125,7 @@ func (b *Box) startBroker(listener, pid int) (*broker, error) {
 	}
 	id := b.plan.Identity
 	cfg := brokerConfig{Root: root, Proc: proc, Names: names, HostUID: id.HostUID, HostGID: id.HostGID,
-		DropCreds: os.Geteuid() == 0, Umask: true, Denied: b.options.Denied, Proxy: b.options.Proxy, Execs: b.options.Execs}
+		DropCreds: os.Geteuid() == 0, Umask: true, Denied: b.options.Denied, Proxy: b.options.Proxy, Asking: b.asking, Execs: b.options.Execs}
 	if b.pid1 <= 0 {
 		cfg.Write, cfg.Read = places(b.plan.Landlock.Paths)
 	}

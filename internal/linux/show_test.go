@@ -233,3 +233,73 @@ func TestShowStrict(t *testing.T) {
 		t.Errorf("a later command: %s", got)
 	}
 }
+
+// TestHide takes back what was shown: it is gone for every later open, and what is
+// open stays.
+func TestHide(t *testing.T) {
+	dir := hostDir(t)
+	data, file := filepath.Join(dir, "data"), filepath.Join(dir, "file")
+	b, sh := startSteps(t, testPlan(t))
+	for range 2 {
+		if err := b.Show(Show{Path: data, File: pinned(t, data), Dir: true, Masks: []plan.Node{{Kind: plan.Mask, Path: data + "/secret", Mode: unix.S_IFREG}}}); err != nil {
+			t.Fatal(err)
+		}
+		if err := b.Show(Show{Path: file, File: pinned(t, file)}); err != nil {
+			t.Fatal(err)
+		}
+		if out := sh.do("exec 3<" + file + "; cd " + data + "; cat a " + file); out != "content\none file\n" {
+			t.Fatalf("not shown: %s", out)
+		}
+		for _, p := range []string{data, file} {
+			if err := b.Hide(p); err != nil {
+				t.Error(err)
+			}
+		}
+		if out := sh.do("cat " + data + "/a " + file + "; ls " + data); strings.Contains(out, "content") || strings.Contains(out, "one file") {
+			t.Errorf("still shown: %s", out)
+		}
+		if out := sh.do("cat <&3; cat secret; cd /"); !strings.HasPrefix(out, "one file\n") || strings.Contains(out, "hidden") {
+			t.Errorf("what is open: %s", out)
+		}
+	}
+	if err := b.Hide(file); err == nil {
+		t.Error("hidden twice")
+	}
+	if err := b.Hide("/tmp"); err == nil {
+		t.Error("what was never shown is unmounted")
+	}
+	if len(b.shown) != 0 {
+		t.Errorf("later commands get %v", b.shown)
+	}
+}
+
+// TestHideElsewhere: a box that may rename the directories above what was shown leads
+// to another mount, one that hides something.
+func TestHideElsewhere(t *testing.T) {
+	dir, own := hostDir(t), hostDir(t)
+	p := testPlan(t)
+	p.Tree = append(p.Tree, plan.Node{Kind: plan.Scratch, Path: own, Mode: 0o755})
+	p.Landlock.Paths = append(p.Landlock.Paths, plan.PathRule{Path: own, Access: plan.ReadWrite})
+	data, mine := filepath.Join(dir, "data"), filepath.Join(own, "data")
+	b, sh := startSteps(t, p)
+	if err := b.Show(Show{Path: data, File: pinned(t, data), Dir: true, Masks: []plan.Node{{Kind: plan.Mask, Path: data + "/secret", Mode: unix.S_IFREG}}}); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.Show(Show{Path: mine + "/secret", File: pinned(t, mine+"/secret")}); err != nil {
+		t.Fatal(err)
+	}
+	for _, plant := range []string{"ln -s " + data + " " + mine, "rm " + mine + "; mkdir " + mine + "; echo x > " + mine + "/secret"} {
+		sh.do("test -e " + own + "/x || mv " + mine + " " + own + "/x")
+		sh.do(plant)
+		if err := b.Hide(mine + "/secret"); err == nil {
+			t.Errorf("after %q something was unmounted", plant)
+		}
+		if out := sh.do("cat " + data + "/secret"); strings.Contains(out, "hidden") {
+			t.Errorf("after %q the mask is gone: %s", plant, out)
+		}
+	}
+	sh.do("rm -r " + mine + "; mv " + own + "/x " + mine)
+	if err := b.Hide(mine + "/secret"); err != nil {
+		t.Error(err)
+	}
+}

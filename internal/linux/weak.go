@@ -41,6 +41,10 @@ func (b *Box) openWeak(first *Command) (*Process, error) {
 		// The guard's kill(-1) would reach every process of the person.
 		return nil, &UnsupportedError{Feature: "tier landlock", Need: "Landlock ABI 6 (Linux 6.12)", Have: haveABI(abi)}
 	}
+	if at := b.options.Requests; at != "" {
+		// No wall: where it cannot be made, nobody can ask.
+		b.asking, b.requests, _ = newAsking(at)
+	}
 	if first == nil {
 		return nil, plan.Refuse(b.walls())
 	}
