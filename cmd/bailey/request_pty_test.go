@@ -144,6 +144,9 @@ func TestRequestForAnHour(t *testing.T) {
 	s.expect("wants to read")
 	var list []bailey.Waiting
 	raw, err := s.headless("approve", "--list", "--json").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
 	if err := json.Unmarshal(raw, &list); err != nil || len(list) != 1 {
 		t.Fatalf("%s, %v", raw, err)
 	}
@@ -161,7 +164,9 @@ func TestRequestForAnHour(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	raw, err = s.headless("grants", "ls", "--json").Output()
+	if raw, err = s.headless("grants", "ls", "--json").Output(); err != nil {
+		t.Fatal(err)
+	}
 	var kept []bailey.Grant
 	if err := json.Unmarshal(raw, &kept); err != nil || len(kept) != 1 || kept[0].Expires.Before(time.Now()) || kept[0].Expires.After(time.Now().Add(2*time.Hour)) {
 		t.Fatalf("%s, %v", raw, err)

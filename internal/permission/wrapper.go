@@ -262,12 +262,3 @@ func listed(list, word string) bool {
 	}
 	return false
 }
-
-// assignment is the name in NAME=VALUE; "" for another word.
-func assignment(text string) string {
-	name, _, ok := strings.Cut(text, "=")
-	if !ok || !isName(name) {
-		return ""
-	}
-	return name
-}
