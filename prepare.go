@@ -42,7 +42,7 @@ func prepare(cfg Config, facts *plan.Facts) (*Plan, error) {
 		return nil, err
 	}
 	if unkept(pol) == "" {
-		kept, err := keptPaths(facts)
+		kept, err := keptAnswers(pol, facts)
 		if err != nil {
 			return nil, err
 		}

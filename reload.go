@@ -344,9 +344,8 @@ func (c *control) request(line []byte) (a controlAnswer) {
 		}
 	case q.Op == "grants":
 		a.Session = c.session
-		if c.box != nil && c.box.asks != nil {
-			f := c.box.asks.review()
-			a.Followed = &f
+		if c.box != nil {
+			a.Followed = c.box.followGrants()
 		}
 	case q.Op == "questions":
 		a.Session = c.session

@@ -47,6 +47,22 @@ func FollowGrants() ([]Followed, error) {
 	return out, nil
 }
 
+// followGrants takes back what the box was given while it runs, and the hosts that it
+// was opened with.
+func (b *Box) followGrants() *Followed {
+	f := Followed{Session: b.session}
+	if b.asks != nil {
+		f = b.asks.review()
+	}
+	if b.network == nil {
+		return &f
+	}
+	if _, err := b.reload("grants changed"); err != nil {
+		f.Kept = append(f.Kept, "hosts that it was opened with ("+err.Error()+")")
+	}
+	return &f
+}
+
 // lend notes what a box was given, to be taken back when the answer holds no more.
 func (r *requests) lend(g inside.Grant, expires time.Time) {
 	r.box.startControl() // where it is told that a grant was taken back

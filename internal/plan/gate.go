@@ -22,12 +22,12 @@ const resolvConf = "nameserver " + Nameserver + "\noptions timeout:5 attempts:1\
 // gate, and nothing of it costs anything.
 func granted(p *policy.Policy) bool {
 	n := &p.Network
-	return len(n.Allow) > 0 || len(n.Localhost) > 0 || len(n.Publish) > 0 || asks(p)
+	return len(n.Allow) > 0 || len(n.Localhost) > 0 || len(n.Publish) > 0 || AsksHosts(p)
 }
 
-// asks says that hosts which no rule names are asked about: the policy says so, or
+// AsksHosts says that hosts which no rule names are asked about: the policy says so, or
 // approval is on-failure and nobody has said otherwise.
-func asks(p *policy.Policy) bool {
+func AsksHosts(p *policy.Policy) bool {
 	d := &p.Network.Default
 	return d.V == "ask" || p.Approval.V == policy.OnFailure && (!d.Set || d.From.Layer == policy.LayerBuiltin)
 }
@@ -40,7 +40,7 @@ func (c *compiler) network() error {
 	}
 	n := &Network{Default: p.Default.V, Resolver: p.Resolver.V}
 	switch {
-	case asks(c.p):
+	case AsksHosts(c.p):
 		n.Default = "ask"
 	case n.Default == "":
 		n.Default = "deny"
@@ -110,6 +110,12 @@ func Denied(p *policy.Policy) ([]NetRule, error) {
 		out = append(out, r)
 	}
 	return out, nil
+}
+
+// Grantable says whether a host and port can be a rule.
+func Grantable(target string) bool {
+	_, err := netRule(policy.Value[string]{V: target})
+	return err == nil && policy.Grantable(target) == ""
 }
 
 func netRule(v policy.Value[string]) (NetRule, error) {

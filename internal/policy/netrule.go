@@ -252,6 +252,12 @@ func checkAllow(text string) (problem, hint string) {
 	return "", ""
 }
 
+// Grantable says why a host and port cannot be a rule that allows; "" for those that can.
+func Grantable(target string) (problem string) {
+	problem, _ = checkAllow(target)
+	return problem
+}
+
 // HostInside is the name that the host's loopback has inside a box.
 const HostInside = "host.bailey.internal"
 

@@ -11,29 +11,51 @@ import (
 	"github.com/bailey-run/bailey/internal/policy"
 )
 
-// keptPaths are the paths that a person has granted to this project for longer than
-// one session, as settings of the command line's layer: deny rules, and what the
-// machine's owner locks, hold against them as against any other. A path that is
+// keptAnswers are the paths and hosts that a person has granted to this project for
+// longer than one session, as settings of the command line's layer: deny rules, and what
+// the machine's owner locks, hold against them as against any other. A path that is
 // gone, or has become a link to elsewhere, is passed over: what was granted is what
 // was shown. A store that cannot be read keeps the box from opening, because it may
 // hold denials.
-func keptPaths(facts *plan.Facts) ([]Setting, error) {
-	list, err := approval.Held(facts.StateDir, facts.Workspace.Root, approval.Read, approval.Write)
+func keptAnswers(pol *policy.Policy, facts *plan.Facts) ([]Setting, error) {
+	list, err := approval.Held(facts.StateDir, facts.Workspace.Root, approval.Read, approval.Write, approval.Network)
 	if err != nil {
 		return nil, fmt.Errorf("read grants: %w", err)
 	}
 	var out []Setting
-	for _, g := range list {
-		if found, err := filepath.EvalSymlinks(g.Subject); !g.Allow || err != nil || found != g.Subject {
-			continue
+	for i := range list {
+		g := &list[i]
+		if key := keptKey(pol, g); key != "" {
+			out = append(out, Setting{Key: key, Value: g.Subject, Flag: "-grant " + g.ID})
 		}
-		key := "files.read"
-		if g.Kind == approval.Write {
-			key = "files.write"
-		}
-		out = append(out, Setting{Key: key, Value: g.Subject, Flag: "-grant " + g.ID})
 	}
 	return out, nil
+}
+
+// keptKey is the key of the policy that says what a kept answer does; "" for none.
+func keptKey(pol *policy.Policy, g *approval.Grant) string {
+	switch g.Kind {
+	case approval.Network:
+		// Where the gate asks, it finds the answer by itself, at each question anew.
+		switch {
+		case !plan.Grantable(g.Subject):
+			return ""
+		case !g.Allow:
+			return "network.deny"
+		case plan.AsksHosts(pol):
+			return ""
+		}
+		return "network.allow"
+	case approval.Read, approval.Write:
+		if found, err := filepath.EvalSymlinks(g.Subject); !g.Allow || err != nil || found != g.Subject {
+			return ""
+		}
+		if g.Kind == approval.Write {
+			return "files.write"
+		}
+		return "files.read"
+	}
+	return ""
 }
 
 // withHidden adds to granted paths the places below them that a grant does not open, as
@@ -52,6 +74,10 @@ func withHidden(pol *policy.Policy, facts *plan.Facts, kept []Setting) []Setting
 	var out []Setting
 	for _, s := range kept {
 		deny := []Setting{s}
+		if !strings.HasPrefix(s.Key, "files.") {
+			out = append(out, s)
+			continue
+		}
 		for _, m := range plan.GrantMasks(pol, facts, s.Value, look) {
 			if strings.ContainsAny(m.Path, `*?[]{}\`) { // a rule would read them as a pattern
 				deny = nil
