@@ -104,7 +104,21 @@ func (s *Set) conclude(parts []Part) Decision {
 			}
 		}
 	}
-	return Conclude(parts)
+	return Conclude(distinct(parts))
+}
+
+// distinct leaves out parts that are said already: what a wrapper runs is looked at
+// behind the wrapper and by itself.
+func distinct(parts []Part) []Part {
+	if len(parts) < 2 {
+		return parts
+	}
+	seen := make(map[Part]bool, len(parts))
+	return slices.DeleteFunc(parts, func(p Part) bool {
+		was := seen[p]
+		seen[p] = true
+		return was
+	})
 }
 
 // Conclude makes the decision of its parts: the strongest one of theirs.
