@@ -64,7 +64,8 @@ kill $noise; wait $noise 2>/dev/null; read -r line; echo "line=$line."
 func TestFullScreen(t *testing.T) {
 	policy, port := asking(t)
 	script := filepath.Join(t.TempDir(), "full")
-	text := `printf '\033[?1049h'; trap 'printf "drawn anew\n"' WINCH
+	text := `trap 'printf "drawn anew\n"' WINCH; printf '\033[?1049h'
+while ! [ -e go ]; do sleep 0.02; done
 ` + reach("a.test", port) + `
 for i in $(seq 100); do sleep 0.1; done
 `
@@ -72,6 +73,10 @@ for i in $(seq 100); do sleep 0.1; done
 		t.Fatal(err)
 	}
 	s := onTerminal(t, "exec bailey run -q --read "+script+" --config "+policy+" -- bash "+script)
+	s.expect("\x1b[?1049h") // else the question may be there first
+	if err := os.WriteFile(filepath.Join(s.cmd.Dir, "go"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
 	s.expect(`wants to connect to`)
 	s.answer("n", "note: ")
 	s.expect("drawn anew")
