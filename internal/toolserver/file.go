@@ -125,6 +125,9 @@ func (s *Server) write(ctx context.Context, req *mcp.CallToolRequest, in writeAr
 	return &mcp.CallToolResult{Content: []mcp.Content{&mcp.TextContent{Text: fmt.Sprintf("wrote %d bytes to %s", len(in.Content), plain(file))}}}
 }
 
+// tellTime is how long a refusal may take from the program that it is about to us.
+const tellTime = 300 * time.Millisecond
+
 // failed is the result of reading or writing that did not work.
 func (s *Server) failed(ctx, limit context.Context, cmd *bailey.Cmd, err error, said string, before seen, file string, write bool) *mcp.CallToolResult {
 	code, note := ending(ctx, limit, cmd, err, int(fileTimeout/time.Second))
@@ -133,8 +136,14 @@ func (s *Server) failed(ctx, limit context.Context, cmd *bailey.Cmd, err error, 
 		text = strings.TrimSpace(text + "\n" + note)
 	}
 	denials := s.refusedSince(before)
-	if len(denials) == 0 {
-		text += s.why(file, write)
+	if why := s.why(file, write); len(denials) == 0 && why != "" {
+		// A wall refused it, and may be about to say so.
+		for end := time.Now().Add(tellTime); len(denials) == 0 && time.Now().Before(end); time.Sleep(tellTime / 100) {
+			denials = s.refusedSince(before)
+		}
+		if len(denials) == 0 {
+			text += why
+		}
 	}
 	if text += "\n" + denialText(denials); strings.TrimSpace(text) == "" {
 		text = fmt.Sprintf("exit code %d", code)
