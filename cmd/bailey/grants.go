@@ -138,8 +138,9 @@ func grantsRevokeVerb(a *app) *verb {
 	return &verb{
 		name: "grants revoke", args: "ID…|--all", short: "take grants back",
 		long: `Forgets grants. A box that runs asks again, and loses paths that were shown to it
-while it ran: files that are open there stay open, and so does a connection, unless
-the box had asked for its host. A box that was started with a path keeps it.`,
+while it ran, where files that are open stay open, and hosts, whose connections are
+closed; one that the gate asked about stays until it ends. A box that was started
+with a path keeps it.`,
 		flags: []*flag{{name: "all", help: "all of them", set: toggle(&all)}, a.jsonFlag("what was taken back as JSON")}, mixed: true,
 		run: func(words []string) error {
 			if len(words) == 0 != all {

@@ -179,13 +179,11 @@ func (a *app) hookReply(agent string, in []byte) (hook.Reply, error) {
 		}
 	}
 	answer, asked := hookJudge(p, r)
-	switch {
-	case r.Command == nil || boxed || answer.Verdict == permission.Deny:
-	case r.Rewrites():
+	if r.Command != nil && !boxed && answer.Verdict != permission.Deny {
 		answer.Command = box.Wrap(*r.Command, asked)
-	default:
-		answer.Command = box.Wrap(*r.Command, asked)
-		answer.Reason = "bailey: denied: a command runs in a box. Send exactly this command in its place, and it is judged by the rules:\n" + answer.Command
+		if !r.Rewrites() {
+			answer.Reason = "bailey: denied: a command runs in a box. Send exactly this command in its place, and it is judged by the rules:\n" + answer.Command
+		}
 	}
 	return r.Reply(answer), nil
 }

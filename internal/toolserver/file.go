@@ -136,14 +136,17 @@ func (s *Server) failed(ctx, limit context.Context, cmd *bailey.Cmd, err error, 
 		text = strings.TrimSpace(text + "\n" + note)
 	}
 	denials := s.refusedSince(before)
-	if why := s.why(file, write); len(denials) == 0 && why != "" {
-		// A wall refused it, and may be about to say so.
+	why := ""
+	if len(denials) == 0 {
+		why = s.why(file, write)
+	}
+	if why != "" { // a wall refused it, and may be about to say so
 		for end := time.Now().Add(tellTime); len(denials) == 0 && time.Now().Before(end); time.Sleep(tellTime / 100) {
 			denials = s.refusedSince(before)
 		}
-		if len(denials) == 0 {
-			text += why
-		}
+	}
+	if len(denials) == 0 {
+		text += why
 	}
 	if text += "\n" + denialText(denials); strings.TrimSpace(text) == "" {
 		text = fmt.Sprintf("exit code %d", code)
