@@ -285,11 +285,17 @@ func TestBackground(t *testing.T) {
 // TestLiveDenials: with -v a refusal is shown while the command runs, on a line of its
 // own, and not where a program has the whole screen; once more at the end, in any case.
 func TestLiveDenials(t *testing.T) {
-	s := onTerminal(t, "exec bailey run -v -- sh -c 'printf text; mkdir .vscode 2>/dev/null; read a; printf \"\\033[?1049hfull\"; mkdir .idea 2>/dev/null; read a; printf \"\\033[?1049ldone\"'")
-	s.expect("text\r\nbailey: denied: mkdir ")
+	// Each refusal waits until what comes before it is on the terminal: they come by two
+	// ways, and neither waits for the other. No echo, for it would end the line.
+	s := onTerminal(t, "exec bailey run -v -- sh -c 'stty -echo; printf text; read a; mkdir .vscode 2>/dev/null; read a; printf \"\\033[?1049hfull\"; read a; mkdir .idea 2>/dev/null; read a; printf \"\\033[?1049ldone\"'")
+	s.expect("text")
+	s.typed("\r")
+	s.expect("\r\nbailey: denied: mkdir ")
 	s.expect(".vscode is protected")
 	s.typed("\r")
 	s.expect("full")
+	s.typed("\r")
+	time.Sleep(200 * time.Millisecond) // it would be shown now
 	s.typed("\r")
 	if shown := s.expect("done"); strings.Contains(shown, ".idea") {
 		t.Errorf("in the middle of a screen: %q", shown)
