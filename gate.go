@@ -94,6 +94,9 @@ func (b *Box) newNetwork() (*network, error) {
 		return nil, err
 	}
 	w.gate = g
+	if !b.plan.config.askNames {
+		w.dress.names(g)
+	}
 	w.layout(n)
 	return w, nil
 }

@@ -199,7 +199,7 @@ func (s *site) makeRepo(t *testing.T) {
 
 // config lets the box reach the site.
 func (s *site) config(perPort bool, more ...string) Config {
-	return Config{Dir: s.dir, perPort: perPort, Resolve: []string{"example.test=127.0.0.1", "sub.example.test=127.0.0.1"},
+	return Config{Dir: s.dir, perPort: perPort, askNames: perPort, Resolve: []string{"example.test=127.0.0.1", "sub.example.test=127.0.0.1"},
 		AllowNet: append([]string{"**.example.test:" + s.web + "," + s.tls + "," + s.closed, "example.test:" + s.raw + "/tcp"}, more...)}
 }
 
@@ -222,7 +222,8 @@ func (s *site) run(t *testing.T, cfg Config, script string) (string, *Cmd) {
 	return strings.TrimSpace(out.String()), c
 }
 
-// both runs a test with nf_tables and without.
+// both runs a test with nf_tables and the names that the policy writes out in /etc/hosts,
+// and without both.
 func both(t *testing.T, f func(t *testing.T, perPort bool)) {
 	t.Run("nftables", func(t *testing.T) { f(t, false) })
 	t.Run("ports", func(t *testing.T) { f(t, true) })
@@ -338,6 +339,21 @@ func TestProgramsRefused(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// TestWrittenNames: what the policy writes out, and the gate would answer for, has its
+// addresses in /etc/hosts; a pattern's names and denied ones are the name server's.
+func TestWrittenNames(t *testing.T) {
+	s := newSite(t)
+	cfg := s.config(false, "written.test", "*.wild.test", "denied.test")
+	cfg.DenyNet = []string{"denied.test"}
+	got, _ := s.run(t, cfg, `for n in example.test written.test denied.test x.wild.test; do getent -s hosts:files ahosts $n >/dev/null && echo $n; done
+[ "$(getent -s hosts:files ahosts written.test)" = "$(getent -s hosts:dns ahosts written.test)" ] && echo same
+getent ahosts x.wild.test >/dev/null && echo asked
+curl -sS http://example.test:$WEB/a; grep -c localhost /etc/hosts`)
+	if want := "example.test\nwritten.test\nsame\nasked\nhello example.test:" + s.web + " /a HTTP/1.1 0\n2"; got != want {
+		t.Errorf("got %q; want %q", got, want)
 	}
 }
 

@@ -5,8 +5,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"net/netip"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -71,6 +73,30 @@ func New(n *plan.Network, opts Options) (*Gate, error) {
 	g.work.Add(1)
 	go g.watch()
 	return g, nil
+}
+
+// Names calls f, in order of names, with each name that the policy writes out and that
+// the name server answers for, and with the addresses that stand for it inside.
+func (g *Gate) Names(f func(name string, v4, v6 netip.Addr)) {
+	gen := g.gen.Load()
+	written := map[string]bool{HostName: true}
+	for _, r := range gen.allow {
+		if h, ok := r.pattern.Host(); ok && h.Name() != "" {
+			written[h.Name()] = true
+		}
+	}
+	for h := range gen.pinned {
+		written[h.Name()] = true
+	}
+	for _, name := range slices.Sorted(maps.Keys(written)) {
+		h, err := hostname.ParseWire(name)
+		if err != nil || gen.mayName(h).verdict != Allow {
+			continue
+		}
+		if i, ok := g.names.bind(name, true); ok {
+			f(name, synthetic4(i), synthetic6(i))
+		}
+	}
 }
 
 // Serve starts to accept, and returns. It takes the listeners over: Close closes
