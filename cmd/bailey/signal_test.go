@@ -4,6 +4,7 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"errors"
 	"io"
 	"os"
@@ -144,5 +145,33 @@ func TestKilled(t *testing.T) {
 		if time.Now().After(deadline) {
 			t.Fatalf("%d processes are left", left)
 		}
+	}
+}
+
+// TestGroupsStay: as root of a user namespace where nobody may change groups (unshare
+// -r) there are boxes too.
+func TestGroupsStay(t *testing.T) {
+	if !walls() {
+		t.Skip("no user namespaces")
+	}
+	dir := t.TempDir()
+	state := t.TempDir()
+	cmd := exec.Command(os.Args[0], "run", "-q", "--", "sh", "-c", "echo in >x; mkdir .vscode; cat x; test -d .vscode || echo held; cat "+state+"/key || echo hidden")
+	cmd.Args[0] = "bailey"
+	cmd.Dir = dir
+	cmd.Env = append(os.Environ(), "HOME="+state, "XDG_CONFIG_HOME="+state, "XDG_STATE_HOME="+state)
+	cmd.SysProcAttr = &syscall.SysProcAttr{
+		Cloneflags:  syscall.CLONE_NEWUSER,
+		UidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Geteuid(), Size: 1}},
+		GidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getegid(), Size: 1}},
+	}
+	if err := os.WriteFile(state+"/key", []byte("key"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var report bytes.Buffer
+	cmd.Stderr = &report
+	out, err := cmd.Output()
+	if string(out) != "in\nheld\nhidden\n" || err != nil {
+		t.Errorf("%q, %v\n%s", out, err, &report)
 	}
 }

@@ -167,8 +167,10 @@ func (w *worker) sameMount() (bool, error) {
 // the box's tasks, which needs no capability of its own. Without a namespace, of
 // tier landlock, the real ids must be those of the tasks for that (ptrace(2)).
 func (w *worker) dropCreds() error {
-	if _, _, e := unix.RawSyscall(unix.SYS_SETGROUPS, 0, 0, 0); e != 0 {
-		return fmt.Errorf("drop groups: %w", e)
+	if !groupsStay() {
+		if _, _, e := unix.RawSyscall(unix.SYS_SETGROUPS, 0, 0, 0); e != 0 {
+			return fmt.Errorf("drop groups: %w", e)
+		}
 	}
 	gid, uid := uintptr(w.cfg.HostGID), uintptr(w.cfg.HostUID)
 	if keep := ^uintptr(0); w.cfg.Write != nil {

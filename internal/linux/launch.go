@@ -284,7 +284,7 @@ func begin(id plan.Identity, f fault, fixed []plan.Node) (_ *Begun, err error) {
 	if l.byParent {
 		o := p.do("wait for the id maps", unix.SYS_READ, word(p.control), p.bytes([]byte{0}), num(1))
 		o.judge, o.want = mustEqual, 1
-		p.do("drop supplementary groups", unix.SYS_SETGROUPS, num(0), num(0))
+		p.dropGroups()
 	} else if id.UID != os.Getuid() || id.GID != os.Getgid() {
 		return nil, &SetupError{Step: fmt.Sprintf("check the plan: made for user %d and group %d", id.UID, id.GID), Errno: unix.EPERM}
 	} else {
@@ -417,6 +417,20 @@ func (l *launch) mapSelf() {
 	write("setgroups", "deny")
 	write("uid_map", idMap(os.Getuid(), os.Geteuid()))
 	write("gid_map", idMap(os.Getgid(), os.Getegid()))
+}
+
+// dropGroups appends the step by which root gives its supplementary groups up.
+func (p *program) dropGroups() {
+	if !groupsStay() {
+		p.do("drop supplementary groups", unix.SYS_SETGROUPS, num(0), num(0))
+	}
+}
+
+// groupsStay says whether nobody may change groups here, root neither: in the user
+// namespace of unshare -r or of bubblewrap. Then they stay, as an ordinary user's do.
+func groupsStay() bool {
+	s, err := os.ReadFile("/proc/self/setgroups")
+	return err == nil && string(s) == "deny\n"
 }
 
 func idMap(inside, host int) string {

@@ -208,7 +208,7 @@ func (l *launch) enterUser(pid1 int) {
 	l.unseen()
 	p.do("clear the umask", unix.SYS_UMASK, num(0))
 	if os.Geteuid() == 0 {
-		p.do("drop supplementary groups", unix.SYS_SETGROUPS, num(0), num(0))
+		p.dropGroups()
 	}
 	p.do("enter the box's user namespace", unix.SYS_SETNS, num(pid1), num(unix.CLONE_NEWUSER))
 	l.unseen()

@@ -78,7 +78,7 @@ func (b *Box) startWeak(cmd *Command) (*Process, error) {
 	// so that Landlock alone can say no.
 	p.do("self-check: the guard's domain", unix.SYS_KILL, num(os.Getpid()), num(0)).deny(unix.EPERM)
 	if os.Geteuid() == 0 {
-		p.do("drop supplementary groups", unix.SYS_SETGROUPS, num(0), num(0))
+		p.dropGroups()
 		if b.plan.Identity.HostUID != 0 {
 			p.dropBounding() // with root's id goes the right to
 		}

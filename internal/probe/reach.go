@@ -75,7 +75,7 @@ func (in *Inside) reach(name, port string) (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return in.timed(d.Dial("tcp", netip.AddrPortFrom(addr, 0).Addr().String()+":"+port))
+	return in.timed(d.Dial("tcp", addr.String()+":"+port))
 }
 
 func (in *Inside) timed(c net.Conn, err error) (net.Conn, error) {
@@ -85,7 +85,7 @@ func (in *Inside) timed(c net.Conn, err error) (net.Conn, error) {
 	return c, err
 }
 
-// address asks the gate's name server.
+// address is what stands for a name inside: of /etc/hosts, or of the gate's name server.
 func (in *Inside) address(name string) (netip.Addr, error) {
 	r := net.Resolver{PreferGo: true, Dial: func(ctx context.Context, network, _ string) (net.Conn, error) {
 		return (&net.Dialer{Timeout: reachTime}).DialContext(ctx, network, gateNames)
@@ -99,7 +99,7 @@ func (in *Inside) address(name string) (netip.Addr, error) {
 	if len(list) == 0 {
 		return netip.Addr{}, errors.New("no address")
 	}
-	return list[0], nil
+	return list[0].Unmap(), nil
 }
 
 // tunnel asks a proxy for a connection.
