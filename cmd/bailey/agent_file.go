@@ -88,7 +88,7 @@ func ownedByUs(name string, info fs.FileInfo) error {
 	return nil
 }
 
-// program is the path of bailey that agents will call.
+// installedProgram is the path of bailey that agents will call.
 func installedProgram() (string, error) {
 	self, err := os.Executable()
 	if err != nil {
