@@ -390,6 +390,17 @@ func (b *Box) refused(d gate.Denial) {
 	b.denials.add(Denial{Op: d.Op, Target: text(d.Target), Rule: rule, Hint: d.Hint, PID: d.PID, Exe: text(d.Exe)})
 }
 
+// knocked tells of connections that the box's kernel refused on its own.
+func (b *Box) knocked() {
+	lb, ok := b.backend.(linuxBox)
+	if !ok || b.network == nil || b.network.gate == nil {
+		return
+	}
+	for _, at := range lb.Refused() {
+		b.network.gate.Refused(at)
+	}
+}
+
 // flow receives the start and the end of every connection.
 func (b *Box) flow(f gate.Flow) {
 	e := audit.Flow{

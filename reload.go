@@ -388,6 +388,7 @@ func (c *control) watch() {
 			return
 		case <-t.C:
 		}
+		c.box.knocked()
 		now := look()
 		if now == last {
 			continue

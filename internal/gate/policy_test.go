@@ -65,6 +65,25 @@ func TestLocalhost(t *testing.T) {
 	b.denied("connect", HostName, fmt.Sprintf("localhost = [%d]", other))
 }
 
+// TestRefusedInside: a connection that the box's kernel refused is told as the gate
+// would have refused it, and not when it would not have.
+func TestRefusedInside(t *testing.T) {
+	b := newBox(t, &plan.Network{Allow: allowing([]uint16{443}, "web", "a.test")}, Options{})
+	at, err := b.resolve("a.test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.Refused(netip.AddrPortFrom(at, 443))                                 // a rule has it by now
+	b.Refused(netip.AddrPortFrom(netip.MustParseAddr("198.18.77.77"), 22)) // stands for nothing
+	b.Refused(netip.AddrPortFrom(at, 22))
+	b.denied("connect", "a.test:22")
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if len(b.denials) != 1 || len(b.flows) != 1 || b.flows[0].Verdict != Deny || !b.flows[0].Ended || b.flows[0].Port != 22 {
+		t.Errorf("%+v, %+v", b.denials, b.flows)
+	}
+}
+
 func TestSwap(t *testing.T) {
 	port := echoServer(t)
 	rules := func(hosts ...string) *plan.Network {

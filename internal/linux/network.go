@@ -42,12 +42,13 @@ func (l *launch) network(n *Network) {
 	}
 	nft := p.call("open a netfilter socket", unix.SYS_SOCKET, num(unix.AF_NETLINK), num(unix.SOCK_RAW|unix.SOCK_CLOEXEC), num(unix.NETLINK_NETFILTER))
 	open := len(p.ops) - 1
-	batch := natBatch(gates(n.Sockets), n.Redirect, false)
+	batch := natBatch(gates(n.Sockets), n.Local, n.Redirect, false)
 	if l.b.options.noNFTables {
 		batch = localRoute(n.Local[0])
 	}
 	end := l.ask("redirect connections to the gate", nft, batch, true)
 	l.sockets(n.Sockets, 0)
+	p.sendFile("hand over the netfilter socket", nft, int32(fileSocket+len(n.Sockets)+len(n.Fallback)+1))
 	p.add("go on", op{kind: opJump})
 	jump := len(p.ops) - 1
 	end(len(p.ops))

@@ -128,7 +128,7 @@ func netRule(v policy.Value[string]) (NetRule, error) {
 	for _, p := range r.Ports {
 		out.Ports = append(out.Ports, PortRange(p))
 	}
-	if prefix, ok := out.Prefix(); ok && (prefix.Addr().IsLoopback() || prefix.Addr().IsUnspecified() && prefix.Bits() > 0) {
+	if prefix, ok := out.Prefix(); ok && (prefix.Addr().IsLoopback() || prefix.Addr().IsUnspecified() && prefix.Bits() >= 8) {
 		return NetRule{}, &Error{What: "inside, " + r.Host + " is the box's own loopback", From: v.From, Hint: "to reach a server on the host's loopback use network.localhost, or --localhost PORT"}
 	}
 	return out, nil
