@@ -342,6 +342,27 @@ func TestProgramsRefused(t *testing.T) {
 	}
 }
 
+// TestListenersAreEnough: without nf_tables a name has listeners for its own ports
+// alone, so that a wide rule for one host leaves the others theirs; and when there can
+// be no more, that is told.
+func TestListenersAreEnough(t *testing.T) {
+	s := newSite(t)
+	cfg := Config{Dir: s.dir, perPort: true, AllowNet: []string{"wide.test:20000-20199"}, Resolve: []string{"wide.test=127.0.0.1"}}
+	for i := range 10 {
+		name := fmt.Sprintf("n%d.test", i)
+		cfg.AllowNet, cfg.Resolve = append(cfg.AllowNet, name+":"+s.web), append(cfg.Resolve, name+"=127.0.0.1")
+	}
+	got, c := s.run(t, cfg, "curl -4 -sS http://n9.test:$WEB/; curl -6 -sS http://n9.test:$WEB/")
+	if strings.Count(got, "hello n9.test") != 2 || len(c.Denials()) != 0 {
+		t.Errorf("got %s, %+v", got, c.Denials())
+	}
+	cfg.AllowNet[0] = "wide.test:20000-21999"
+	_, c = s.run(t, cfg, "true")
+	if d := c.Denials(); len(d) != 1 || d[0].Rule != "limit of listeners" {
+		t.Errorf("denials %+v", d)
+	}
+}
+
 // TestLoopbackIsFree holds that the box's own servers may listen on any port, also
 // one that the policy allows outwards.
 func TestLoopbackIsFree(t *testing.T) {

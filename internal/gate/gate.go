@@ -58,7 +58,7 @@ func New(n *plan.Network, opts Options) (*Gate, error) {
 	}
 	g.names = newNames(g.limits.Names)
 	if g.names.told = opts.Bound; opts.Bound != nil {
-		opts.Bound(synthetic4(hostIndex), synthetic6(hostIndex))
+		opts.Bound(HostName, synthetic4(hostIndex), synthetic6(hostIndex))
 	}
 	for _, s := range UDPSockets(gen.net) {
 		if i, ok := syntheticIndex(s.Addr.Addr()); ok {
