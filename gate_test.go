@@ -584,7 +584,8 @@ func TestReload(t *testing.T) {
 	}
 	rules(`"example.test:` + s.web + `"`)
 	told := make(chan error, 16)
-	b, err := Open(t.Context(), Config{Dir: s.dir, PolicyFile: config, Reloaded: func(_ Reloaded, err error) { told <- err }})
+	notes := make(chan string, 16)
+	b, err := Open(t.Context(), Config{Dir: s.dir, PolicyFile: config, Reloaded: func(r Reloaded, err error) { notes <- r.Note; told <- err }})
 	if errors.Is(err, errors.ErrUnsupported) {
 		t.Skip(err)
 	}
@@ -616,9 +617,12 @@ func TestReload(t *testing.T) {
 	if l, err := lines.ReadString('\n'); l != "up\n" {
 		t.Fatal(l, err)
 	}
-	rules(`"example.test:` + s.tls + `"`)
+	rules("\n\"more.test\",\n\"example.test:" + s.tls + `"`)
 	if err := <-told; err != nil { // the edited file was seen
 		t.Fatal(err)
+	}
+	if note := <-notes; note != "" { // the network alone changed
+		t.Errorf("noted %q", note)
 	}
 	if l, err := lines.ReadString('\n'); l != "closed\n" {
 		t.Errorf("%q, %v", l, err)
