@@ -169,7 +169,14 @@ func (c *compiler) upstream(v policy.Value[string]) (*NetUpstream, error) {
 		if port == "" {
 			port = "80" // RFC 9110 section 4.2.1
 		}
-		return u.Hostname() + ":" + port, true
+		if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
+			return "", false
+		}
+		host := u.Hostname()
+		if strings.Contains(host, ":") {
+			host = "[" + host + "]"
+		}
+		return host + ":" + port, true
 	}
 	switch v.V {
 	case "none":
