@@ -2,6 +2,7 @@ package gate
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -24,8 +25,8 @@ func (f *flow) serveHTTP(r *reader, server net.Conn, d *decision, first *request
 	if err != nil {
 		broken(server, r.Conn, err)
 	}
-	if other := <-answers; err == nil {
-		err = other
+	if other := <-answers; err == nil || errors.Is(err, net.ErrClosed) {
+		err = other // which closed it
 	}
 	f.done(err)
 }

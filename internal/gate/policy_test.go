@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/http"
 	"net/netip"
 	"strings"
 	"sync/atomic"
@@ -227,6 +228,37 @@ func TestBudget(t *testing.T) {
 	b.mu.Unlock()
 	if up != 1<<20 {
 		t.Errorf("%d bytes went up, want all of %d", up, 1<<20)
+	}
+}
+
+// A budget that a download spends is told whatever the connection speaks.
+func TestBudgetTold(t *testing.T) {
+	ca := newAuthority(t)
+	big := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { io.CopyN(w, zeros{}, 1<<20) })
+	plain, secure, echo := webServer(t, big), webServer(t, big, ca.leaf(t, "a.test")), echoServer(t)
+	for _, c := range []struct {
+		url, protocol string
+		port          uint16
+	}{{"http", "web", plain}, {"https", "web", secure}, {"tcp", "tcp", echo}} {
+		n := &plan.Network{Allow: allowing([]uint16{c.port}, c.protocol, "a.test"), Hosts: pinned("a.test")}
+		n.Allow[0].MaxDownload = 100 << 10
+		b := newBox(t, n, Options{})
+		if c.url == "tcp" {
+			conn, err := b.dial("tcp", fmt.Sprintf("a.test:%d", c.port))
+			if err != nil {
+				t.Fatal(err)
+			}
+			go io.CopyN(conn, zeros{}, 1<<20)
+			io.Copy(io.Discard, conn)
+			conn.Close()
+		} else if res, err := b.client(ca.pool).Get(fmt.Sprintf("%s://a.test:%d/", c.url, c.port)); err == nil {
+			io.Copy(io.Discard, res.Body)
+			res.Body.Close()
+		}
+		b.denied("transfer", fmt.Sprintf("a.test:%d", c.port), "max-download")
+		if f := b.ended(func(f Flow) bool { return true }); f.Verdict != Deny || f.Down > 100<<10 {
+			t.Errorf("%s: %+v", c.url, f)
+		}
 	}
 }
 

@@ -93,10 +93,15 @@ func (b *Box) Refused() []netip.AddrPort {
 
 // dumpRefused reads one set to its end.
 func (b *Box) dumpRefused(request []byte, size int) (out []netip.AddrPort) {
+	answer := make([]byte, 16<<10)
+	for { // an error that the kernel may have had last time
+		if n, _, err := unix.Recvfrom(b.nft, answer, unix.MSG_DONTWAIT); err != nil || n <= 0 {
+			break
+		}
+	}
 	if err := unix.Sendto(b.nft, request, unix.MSG_DONTWAIT, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
 		return nil
 	}
-	answer := make([]byte, 16<<10)
 	for {
 		n, _, err := unix.Recvfrom(b.nft, answer, unix.MSG_DONTWAIT)
 		if err != nil || n < unix.SizeofNlMsghdr {
