@@ -246,9 +246,12 @@ func (b *Box) Report() Report {
 }
 
 // Denials returns what the box tried and was refused, as far as bailey itself
-// refused it, in the order it first happened; at most 1,000 different ones. What
-// the kernel alone refuses is not seen.
-func (b *Box) Denials() []Denial { return b.denials.list() }
+// refused it, in the order it first happened; at most 1,000 different ones. Of what
+// the kernel alone refuses, connections to hosts of the policy are seen.
+func (b *Box) Denials() []Denial {
+	b.knocked()
+	return b.denials.list()
+}
 
 // Environ returns the environment of the box's commands.
 func (b *Box) Environ() []string { return environ(b.box) }
@@ -284,6 +287,7 @@ func (b *Box) kill() error {
 	b.killing.Do(func() {
 		b.desk.Close() // a question that is shown holds the terminal
 		b.controlling.stop()
+		b.knocked()
 		b.killed = b.backend.Close()
 		b.asks.close()
 		if b.network != nil {

@@ -162,7 +162,6 @@ type Config struct {
 	roots    *x509.CertPool  // tests: whom the gate trusts outwards, when it looks inside
 	excepted *audit.Approval // why there are no walls, by Except
 	perPort  bool            // tests: a listener for each port, as where the kernel has no nf_tables
-	askNames bool            // tests: every name is asked for, also one that the policy writes out
 
 	// Caller is how error messages name the fields: "--" for a command line,
 	// where Read is called --read. By default they are Config.read and so on.

@@ -15,6 +15,7 @@ import (
 
 	"github.com/bailey-run/bailey/internal/audit"
 	"github.com/bailey-run/bailey/internal/gate"
+	"github.com/bailey-run/bailey/internal/hostname"
 	"github.com/bailey-run/bailey/internal/inspect"
 	"github.com/bailey-run/bailey/internal/linux"
 	"github.com/bailey-run/bailey/internal/plan"
@@ -26,10 +27,11 @@ type network struct {
 	gate *gate.Gate
 	plan atomic.Pointer[plan.Network] // the generation in force
 
-	mu        sync.Mutex   // guards what follows
-	addrs     []netip.Addr // of names
-	box       *linux.Box   // without redirection only
+	mu        sync.Mutex // guards what follows
+	names     []boundName
+	box       *linux.Box // without redirection only
 	listening map[netip.AddrPort]bool
+	full      bool // it was told that there can be no more
 
 	inspector *inspect.Inspector // nil where no rule looks inside
 	secrets   *secret.Set
@@ -38,9 +40,10 @@ type network struct {
 
 	granted []string // rules that a person added while the box runs
 
-	inside *linux.Network
-	out    *published
-	roles  []role // of inside.Sockets, then of inside.Fallback
+	inside  *linux.Network
+	refused func(gate.Denial)
+	out     *published
+	roles   []role // of inside.Sockets, then of inside.Fallback
 }
 
 // role is what a socket inside is for.
@@ -73,7 +76,7 @@ func (b *Box) newNetwork() (*network, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &network{out: out, inside: &linux.Network{PerPort: b.plan.config.perPort}, listening: map[netip.AddrPort]bool{}}
+	w := &network{out: out, refused: b.refused, inside: &linux.Network{PerPort: b.plan.config.perPort}, listening: map[netip.AddrPort]bool{}}
 	w.plan.Store(n)
 	if err := w.look(b, n); err != nil {
 		w.close()
@@ -94,11 +97,21 @@ func (b *Box) newNetwork() (*network, error) {
 		return nil, err
 	}
 	w.gate = g
-	if !b.plan.config.askNames {
-		w.dress.names(g)
-	}
+	w.inside.Names = hosts(g)
 	w.layout(n)
 	return w, nil
+}
+
+// hosts are the names that the policy writes out, as lines of /etc/hosts: a program finds
+// their addresses without a question to the gate, which is a third of what a short
+// connection takes. All other names are the name server's; so are those of a later
+// generation. What is taken away later keeps its address here, and is refused there.
+func hosts(g *gate.Gate) string {
+	var b strings.Builder
+	g.Names(func(name string, v4, v6 netip.Addr) {
+		fmt.Fprintf(&b, "%s %s\n%s %s\n", v4, name, v6, name)
+	})
+	return b.String()
 }
 
 // look prepares what looks inside connections, and what the box must have for
@@ -192,15 +205,22 @@ func (w *network) layout(n *plan.Network) {
 }
 
 // maxListeners is how many listeners there are where the kernel has no nf_tables:
-// one for each name, family and port. Connections to further ones are refused.
+// one for each name, family and port. Connections to further ones are refused, and
+// that there are some is told once.
 const maxListeners = 1024
+
+// boundName is a name with its addresses inside.
+type boundName struct {
+	name   string
+	v4, v6 netip.Addr
+}
 
 // bound notes the addresses of a name. Where there is no redirection they get
 // listeners of their own, before the name is answered: so the box's loopback
 // stays free.
-func (w *network) bound(v4, v6 netip.Addr) {
+func (w *network) bound(name string, v4, v6 netip.Addr) {
 	w.mu.Lock()
-	w.addrs = append(w.addrs, v4, v6)
+	w.names = append(w.names, boundName{name, v4, v6})
 	w.mu.Unlock()
 	w.listen()
 }
@@ -214,10 +234,18 @@ func (w *network) listen() {
 	}
 	var l gate.Listeners
 	add := func(a netip.Addr, p plan.PortRange) {
-		for port := int(p.First); port <= int(p.Last) && len(w.listening) < maxListeners; port++ {
+		for port := int(p.First); port <= int(p.Last); port++ {
 			at := netip.AddrPortFrom(a, uint16(port))
 			if w.listening[at] {
 				continue
+			}
+			if len(w.listening) >= maxListeners {
+				if !w.full {
+					w.full = true
+					w.refused(gate.Denial{Op: "connect", Target: at.String(), Rule: "limit of listeners",
+						Hint: fmt.Sprintf("without nf_tables a box has at most %d listeners, one for each name, family and port: write the ports that are needed", maxListeners)})
+				}
+				return
 			}
 			w.listening[at] = true // also when it fails: without IPv6 it always does
 			if x, err := w.box.Listen(at); err == nil {
@@ -226,14 +254,17 @@ func (w *network) listen() {
 		}
 	}
 	n := w.plan.Load()
-	ports := rulePorts(n)
-	if n.Default == "ask" {
-		// Any port could be asked about, and there are only so many listeners.
-		ports = append(ports, plan.PortRange{First: 22, Last: 22}, plan.PortRange{First: 80, Last: 80}, plan.PortRange{First: 443, Last: 443})
-	}
-	for _, a := range w.addrs {
+	for _, b := range w.names {
+		ports := namePorts(n, b.name)
+		if n.Default == "ask" && b.name != gate.HostName {
+			// Any port could be asked about, and there are only so many listeners.
+			ports = append(ports, plan.PortRange{First: 22, Last: 22}, plan.PortRange{First: 80, Last: 80}, plan.PortRange{First: 443, Last: 443})
+		}
 		for _, p := range ports {
-			add(a, p)
+			add(b.v4, p)
+		}
+		for _, p := range ports {
+			add(b.v6, p)
 		}
 	}
 	for i := range n.Allow {
@@ -255,6 +286,24 @@ func portsOf(n *plan.Network) []plan.PortRange {
 		return []plan.PortRange{{First: 1, Last: 65535}}
 	}
 	return rulePorts(n)
+}
+
+// namePorts are the ports at which rules have a name.
+func namePorts(n *plan.Network, name string) []plan.PortRange {
+	if name == gate.HostName {
+		return rulePorts(&plan.Network{Localhost: n.Localhost})
+	}
+	h, err := hostname.ParseWire(name)
+	if err != nil {
+		return nil
+	}
+	var mine plan.Network
+	for _, r := range n.Allow {
+		if p, err := hostname.ParsePattern(r.Host); err == nil && p.Match(h) {
+			mine.Allow = append(mine.Allow, r)
+		}
+	}
+	return rulePorts(&mine)
 }
 
 // rulePorts are the ports that rules write.
@@ -391,6 +440,17 @@ func (b *Box) refused(d gate.Denial) {
 		rule = "network"
 	}
 	b.denials.add(Denial{Op: d.Op, Target: text(d.Target), Rule: rule, Hint: d.Hint, PID: d.PID, Exe: text(d.Exe)})
+}
+
+// knocked tells of connections that the box's kernel refused on its own.
+func (b *Box) knocked() {
+	lb, ok := b.backend.(linuxBox)
+	if !ok || b.network == nil || b.network.gate == nil {
+		return
+	}
+	for _, at := range lb.Refused() {
+		b.network.gate.Refused(at)
+	}
 }
 
 // flow receives the start and the end of every connection.

@@ -28,6 +28,7 @@ import (
 	"os/exec"
 	"os/user"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -199,7 +200,7 @@ func (s *site) makeRepo(t *testing.T) {
 
 // config lets the box reach the site.
 func (s *site) config(perPort bool, more ...string) Config {
-	return Config{Dir: s.dir, perPort: perPort, askNames: perPort, Resolve: []string{"example.test=127.0.0.1", "sub.example.test=127.0.0.1"},
+	return Config{Dir: s.dir, perPort: perPort, Resolve: []string{"example.test=127.0.0.1", "sub.example.test=127.0.0.1"},
 		AllowNet: append([]string{"**.example.test:" + s.web + "," + s.tls + "," + s.closed, "example.test:" + s.raw + "/tcp"}, more...)}
 }
 
@@ -354,6 +355,31 @@ getent ahosts x.wild.test >/dev/null && echo asked
 curl -sS http://example.test:$WEB/a; grep -c localhost /etc/hosts`)
 	if want := "example.test\nwritten.test\nsame\nasked\nhello example.test:" + s.web + " /a HTTP/1.1 0\n2"; got != want {
 		t.Errorf("got %q; want %q", got, want)
+	}
+	// Without redirection a name is found when its listeners stand.
+	if got, _ := s.run(t, s.config(true), "grep -c test /etc/hosts; curl -sS http://example.test:$WEB/a"); got != "0\nhello example.test:"+s.web+" /a HTTP/1.1 0" {
+		t.Errorf("without nf_tables: %q", got)
+	}
+}
+
+// TestListenersAreEnough: without nf_tables a name has listeners for its own ports
+// alone, so that a wide rule for one host leaves the others theirs; and when there can
+// be no more, that is told.
+func TestListenersAreEnough(t *testing.T) {
+	s := newSite(t)
+	cfg := Config{Dir: s.dir, perPort: true, AllowNet: []string{"wide.test:20000-20199"}, Resolve: []string{"wide.test=127.0.0.1"}}
+	for i := range 10 {
+		name := fmt.Sprintf("n%d.test", i)
+		cfg.AllowNet, cfg.Resolve = append(cfg.AllowNet, name+":"+s.web), append(cfg.Resolve, name+"=127.0.0.1")
+	}
+	got, c := s.run(t, cfg, "curl -4 -sS http://n9.test:$WEB/; curl -6 -sS http://n9.test:$WEB/")
+	if strings.Count(got, "hello n9.test") != 2 || len(c.Denials()) != 0 {
+		t.Errorf("got %s, %+v", got, c.Denials())
+	}
+	cfg.AllowNet[0] = "wide.test:20000-21999"
+	_, c = s.run(t, cfg, "true")
+	if d := c.Denials(); len(d) != 1 || d[0].Rule != "limit of listeners" {
+		t.Errorf("denials %+v", d)
 	}
 }
 
@@ -543,9 +569,13 @@ func TestDenialsAreTold(t *testing.T) {
 	log := filepath.Join(t.TempDir(), "net.log")
 	cfg := s.config(false)
 	cfg.NetLog = log
-	_, c := s.run(t, cfg, "curl -sS http://other.test/; curl -sS --cacert ca.pem https://example.test:$TLS/")
+	_, c := s.run(t, cfg, "curl -sS http://other.test/; curl -sS --cacert ca.pem https://example.test:$TLS/; curl -sS http://example.test:81/")
 	d := c.Denials()
 	if len(d) == 0 || d[0].Op != "resolve" || d[0].Target != "other.test" || !strings.Contains(d[0].Hint, "other.test") {
+		t.Errorf("denials %+v", d)
+	}
+	// The box's kernel refuses a port that no rule has before the gate sees it.
+	if !slices.ContainsFunc(d, func(d Denial) bool { return d.Op == "connect" && d.Target == "example.test:81" && d.Hint != "" }) {
 		t.Errorf("denials %+v", d)
 	}
 	raw, err := os.ReadFile(log)
@@ -555,7 +585,7 @@ func TestDenialsAreTold(t *testing.T) {
 	if r := c.Box().Report(); r.Network != "nf_tables" {
 		t.Errorf("the report says %q", r.Network)
 	}
-	for _, want := range []string{`"host":"example.test"`, `"protocol":"tls"`, `"exe":"/usr/bin/curl"`, `"addr":"127.0.0.1:` + s.tls, `"state":"end"`, `"rule":"**.example.test:`} {
+	for _, want := range []string{`"host":"example.test"`, `"port":81,"verdict":"deny"`, `"protocol":"tls"`, `"exe":"/usr/bin/curl"`, `"addr":"127.0.0.1:` + s.tls, `"state":"end"`, `"rule":"**.example.test:`} {
 		if !strings.Contains(string(raw), want) {
 			t.Errorf("%s is not in %s", want, raw)
 		}
@@ -574,7 +604,8 @@ func TestReload(t *testing.T) {
 	}
 	rules(`"example.test:` + s.web + `"`)
 	told := make(chan error, 16)
-	b, err := Open(t.Context(), Config{Dir: s.dir, PolicyFile: config, Reloaded: func(_ Reloaded, err error) { told <- err }})
+	notes := make(chan string, 16)
+	b, err := Open(t.Context(), Config{Dir: s.dir, PolicyFile: config, Reloaded: func(r Reloaded, err error) { notes <- r.Note; told <- err }})
 	if errors.Is(err, errors.ErrUnsupported) {
 		t.Skip(err)
 	}
@@ -606,9 +637,12 @@ func TestReload(t *testing.T) {
 	if l, err := lines.ReadString('\n'); l != "up\n" {
 		t.Fatal(l, err)
 	}
-	rules(`"example.test:` + s.tls + `"`)
+	rules("\n\"more.test\",\n\"example.test:" + s.tls + `"`)
 	if err := <-told; err != nil { // the edited file was seen
 		t.Fatal(err)
+	}
+	if note := <-notes; note != "" { // the network alone changed
+		t.Errorf("noted %q", note)
 	}
 	if l, err := lines.ReadString('\n'); l != "closed\n" {
 		t.Errorf("%q, %v", l, err)

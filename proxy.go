@@ -82,6 +82,7 @@ func (w *network) explicit() error {
 	for _, name := range [...]string{"http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"} {
 		w.dress.set(name, at)
 	}
+	w.dress.set("NODE_USE_ENV_PROXY", "1") // else Node, from 22.21 and 24 on, does not look at them
 	return nil
 }
 

@@ -10,6 +10,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"sync"
@@ -104,7 +105,7 @@ func (b *Box) reloadNetwork(next *plan.Network, r *Reloaded) error {
 	if equal(now, next) {
 		return nil
 	}
-	if !equal(now.Publish, next.Publish) {
+	if !alike(now.Publish, next.Publish) {
 		r.Note = "published ports change with the next run"
 	}
 	if looksInside(next) && b.network.inspector == nil {
@@ -152,7 +153,36 @@ func equal(a, b any) bool {
 func sameBut(a, b *plan.Plan) bool {
 	x, y := *a, *b
 	x.Network, y.Network, x.Notes, y.Notes = nil, nil, nil, nil
-	return equal(&x, &y)
+	return alike(&x, &y)
+}
+
+// alike is equal, wherever in their files the two were written: a line more moves
+// everything below it.
+func alike(a, b any) bool {
+	x, err1 := json.Marshal(a)
+	y, err2 := json.Marshal(b)
+	var from, to any
+	if err1 != nil || err2 != nil || json.Unmarshal(x, &from) != nil || json.Unmarshal(y, &to) != nil {
+		return false
+	}
+	return reflect.DeepEqual(placeless(from), placeless(to))
+}
+
+// placeless takes the places in files off decoded JSON.
+func placeless(v any) any {
+	switch v := v.(type) {
+	case map[string]any:
+		delete(v, "from")
+		delete(v, "sources")
+		for _, x := range v {
+			placeless(x)
+		}
+	case []any:
+		for _, x := range v {
+			placeless(x)
+		}
+	}
+	return v
 }
 
 // again makes the inside follow a new generation.
@@ -388,6 +418,7 @@ func (c *control) watch() {
 			return
 		case <-t.C:
 		}
+		c.box.knocked()
 		now := look()
 		if now == last {
 			continue

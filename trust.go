@@ -4,14 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 
 	"github.com/bailey-run/bailey/internal/anchor"
-	"github.com/bailey-run/bailey/internal/gate"
 	"github.com/bailey-run/bailey/internal/plan"
 	"github.com/bailey-run/bailey/internal/policy"
 )
@@ -110,24 +108,6 @@ func (d *dressed) file(p, content string) error {
 	}
 	d.plan.Tree = append(d.plan.Tree, n)
 	return nil
-}
-
-// names writes the names that the policy writes out into the box's /etc/hosts: a program
-// finds their addresses without a question to the gate, which is a third of what a short
-// connection takes. All other names are the name server's; so are those of a later
-// generation. What is taken away later keeps its address here, and is refused there.
-func (d *dressed) names(g *gate.Gate) {
-	for i := range d.plan.Tree {
-		n := &d.plan.Tree[i]
-		if n.Path != "/etc/hosts" || n.Kind != plan.Data {
-			continue
-		}
-		var b strings.Builder
-		g.Names(func(name string, v4, v6 netip.Addr) {
-			fmt.Fprintf(&b, "%s %s\n%s %s\n", v4, name, v6, name)
-		})
-		n.Content += b.String()
-	}
 }
 
 // browsers switches Encrypted ClientHello off in the box's browsers: they send a

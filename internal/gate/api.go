@@ -21,7 +21,7 @@ type Options struct {
 
 	// Bound is called for each name that gets addresses inside, before they are
 	// answered; nil: nobody needs to know. It is for boxes without redirection.
-	Bound func(v4, v6 netip.Addr)
+	Bound func(name string, v4, v6 netip.Addr)
 
 	// Owner finds the process inside that holds the client end of a connection:
 	// its address in the box and the address that it connected to. nil, or pid 0:

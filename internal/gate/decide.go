@@ -77,7 +77,7 @@ func (g *generation) decide(h hostname.Host, port uint16, udp bool) decision {
 		d.rule, d.from, d.hint = text(r.NetRule), r.From, "a deny rule wins over every allow rule"
 		return d
 	}
-	isRaw, inside := false, len(d.deny) > 0
+	isRaw, named, inside := false, false, len(d.deny) > 0
 	for _, r := range g.allow {
 		if !r.pattern.Match(h) || !r.hasPort(port) || (r.Protocol == "udp") != udp {
 			continue
@@ -87,10 +87,13 @@ func (g *generation) decide(h hostname.Host, port uint16, udp bool) decision {
 		}
 		d.allow = append(d.allow, r.NetRule)
 		isRaw = isRaw || r.Protocol == "tcp"
+		named = named || r.Protocol != "tcp"
 		inside = inside || looksInside(r.NetRule)
 	}
 	for _, p := range g.secrets {
-		inside = inside || p.Match(h)
+		// A port that is for any protocol alone, as that of ssh, has no requests to put
+		// secrets into.
+		inside = inside || p.Match(h) && (named || !isRaw)
 	}
 	d.mode = d.modeFor(isRaw, inside)
 	switch {

@@ -1,12 +1,15 @@
 package gate
 
 import (
+	"bufio"
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"net/netip"
+	"os"
 	"runtime"
 	"strings"
 	"testing"
@@ -146,6 +149,40 @@ func TestHeadFlood(t *testing.T) {
 	}
 	if got := get(t, b.client(nil), fmt.Sprintf("http://a.test:%d/", port)); !strings.Contains(got, "a.test") {
 		t.Error(got)
+	}
+}
+
+// A further request may be long in coming, and not stay half said: it would hold what
+// all connections have for large heads.
+func TestHalfHead(t *testing.T) {
+	port := webServer(t, hello200)
+	b := newBox(t, &plan.Network{Allow: allowing([]uint16{port}, "web", "a.test"), Hosts: pinned("a.test")}, Options{Limits: Limits{Handshake: time.Second}})
+	c, err := b.dial("tcp", fmt.Sprintf("a.test:%d", port))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	c.SetDeadline(time.Now().Add(patience))
+	in := bufio.NewReader(c)
+	ask := func() {
+		t.Helper()
+		fmt.Fprintf(c, "GET / HTTP/1.1\r\nHost: a.test:%d\r\n\r\n", port)
+		res, err := http.ReadResponse(in, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		io.Copy(io.Discard, res.Body)
+	}
+	ask()
+	time.Sleep(1500 * time.Millisecond) // longer than a head may take
+	ask()
+	fmt.Fprintf(c, "GET / HTTP/1.1\r\nHost: a.test:%d\r\nX: %s", port, strings.Repeat("a", 20_000))
+	if n, err := io.Copy(io.Discard, in); n != 0 || errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("it stays: %d bytes, %v", n, err)
+	}
+	b.ended(func(f Flow) bool { return f.Host == "a.test" })
+	if held := b.heads.Load(); held != 0 {
+		t.Errorf("%d bytes of heads are held", held)
 	}
 }
 

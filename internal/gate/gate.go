@@ -60,7 +60,7 @@ func New(n *plan.Network, opts Options) (*Gate, error) {
 	}
 	g.names = newNames(g.limits.Names)
 	if g.names.told = opts.Bound; opts.Bound != nil {
-		opts.Bound(synthetic4(hostIndex), synthetic6(hostIndex))
+		opts.Bound(HostName, synthetic4(hostIndex), synthetic6(hostIndex))
 	}
 	for _, s := range UDPSockets(gen.net) {
 		if i, ok := syntheticIndex(s.Addr.Addr()); ok {
@@ -235,6 +235,24 @@ func (g *Gate) ServeConn(c net.Conn, dst netip.AddrPort) {
 	}
 	if f.decide(h, dst.Port(), false) {
 		f.serve(newReader(c, g), nil)
+	}
+}
+
+// Refused tells of a connection to dst that the box's own kernel refused, because no
+// rule could allow it. Whose it was is not known any more.
+func (g *Gate) Refused(dst netip.AddrPort) {
+	h := g.hostOf(dst.Addr())
+	if !h.IsValid() {
+		return // an address that stands for nothing
+	}
+	d := g.gen.Load().decide(h, dst.Port(), false)
+	if d.verdict != Deny {
+		return // the policy has changed meanwhile, or the listener was not there
+	}
+	g.denied(Denial{Op: "connect", Target: d.target(), Rule: d.rule, From: d.from, Hint: d.hint})
+	if g.opts.Flow != nil {
+		g.opts.Flow(Flow{ID: g.last.Add(1), Ended: true, Network: "tcp", Via: "direct", Host: h.String(), Port: d.port,
+			Verdict: Deny, Rule: d.rule, From: d.from, Reason: d.rule, Start: time.Now()})
 	}
 }
 

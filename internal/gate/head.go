@@ -77,6 +77,10 @@ func parseRequest(b []byte) (*request, error) {
 		if bareLF(b) || bytes.IndexByte(b, 0) >= 0 {
 			return nil, errHead
 		}
+		// "EHLO client" will not become a request, however long one waits.
+		if line, _, whole := bytes.Cut(b, []byte("\r\n")); whole && !new(request).parseLine(string(line)) {
+			return nil, errProtocol
+		}
 		return nil, errMore
 	}
 	if end < 0 || end > maxHead {

@@ -2,6 +2,7 @@ package gate
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -24,8 +25,8 @@ func (f *flow) serveHTTP(r *reader, server net.Conn, d *decision, first *request
 	if err != nil {
 		broken(server, r.Conn, err)
 	}
-	if other := <-answers; err == nil {
-		err = other
+	if other := <-answers; err == nil || errors.Is(err, net.ErrClosed) {
+		err = other // which closed it
 	}
 	f.done(err)
 }
@@ -95,7 +96,7 @@ func (f *flow) requests(r *reader, server net.Conn, up *direction, q *request, w
 			return f.ended(r, server)
 		}
 		var err error
-		if q, err = want(r, parseRequest); err == io.EOF {
+		if q, err = f.next(r); err == io.EOF {
 			closeWrite(server)
 			return nil
 		}
@@ -107,6 +108,19 @@ func (f *flow) requests(r *reader, server net.Conn, up *direction, q *request, w
 			return err
 		}
 	}
+}
+
+// next reads the head of a further request. It may be long in coming, but once begun
+// it must not stay half said: what is held of heads is bounded for all connections.
+func (f *flow) next(r *reader) (*request, error) {
+	if len(r.buf) == 0 {
+		if err := r.fill(); err != nil {
+			return nil, err
+		}
+	}
+	r.deadline(f.g.limits.Handshake)
+	defer r.Conn.SetReadDeadline(noDeadline())
+	return want(r, parseRequest)
 }
 
 // ended waits until a client that may not send more has closed. What it sends all
@@ -180,7 +194,9 @@ func (f *flow) chunks(r *reader, server net.Conn, up *direction) error {
 			return err
 		}
 		if l.size == 0 {
+			r.deadline(f.g.limits.Handshake)
 			n, err := want(r, parseTrailers)
+			r.Conn.SetReadDeadline(noDeadline())
 			if err != nil {
 				return err
 			}

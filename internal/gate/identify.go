@@ -6,11 +6,13 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/bailey-run/bailey/internal/hostname"
+	"github.com/bailey-run/bailey/internal/plan"
 )
 
 // identity is what a connection said it is for.
@@ -145,6 +147,9 @@ func (f *flow) unidentified(r *reader, d *decision, id identity, err error) {
 }
 
 func rawHint(d *decision) string {
+	if slices.ContainsFunc(d.allow, func(r plan.NetRule) bool { return r.Protocol == "tcp" }) {
+		return fmt.Sprintf("another rule of this host looks at requests at every port, or at %d too: give it the ports that it is for", d.port)
+	}
 	return fmt.Sprintf("a protocol without names needs a rule with protocol = \"tcp\" and ports = [%d]", d.port)
 }
 

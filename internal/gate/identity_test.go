@@ -151,6 +151,26 @@ func TestHTTPEscapes(t *testing.T) {
 }
 
 // Requests of all framings on one connection, and their answers.
+// TestOtherProtocols: what cannot become a request is refused as soon as that is seen,
+// and not when the time for a head is over.
+func TestOtherProtocols(t *testing.T) {
+	port := webServer(t, hello200)
+	b := newBox(t, &plan.Network{Allow: allowing([]uint16{port}, "web", "a.test"), Hosts: pinned("a.test")}, Options{Limits: Limits{Handshake: patience}})
+	for _, text := range []string{"EHLO client.test\r\n", "USER ann\r\n", "CONNECT {\"verbose\":false}\r\n", "GET /\r\n", "PING\r\n", "SSH-2.0-x\r\n"} {
+		c, err := b.dial("tcp", fmt.Sprintf("a.test:%d", port))
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.SetDeadline(time.Now().Add(patience / 2))
+		io.WriteString(c, text)
+		if _, err := io.Copy(io.Discard, c); isTimeout(err) {
+			t.Errorf("%q is waited for", text)
+		}
+		c.Close()
+	}
+	b.denied("request", "neither TLS nor HTTP", "protocol = \"tcp\"")
+}
+
 func TestHTTPKeepAlive(t *testing.T) {
 	port := webServer(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		n, err := io.Copy(io.Discard, r.Body)

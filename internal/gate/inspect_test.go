@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/bailey-run/bailey/internal/hostname"
 	"github.com/bailey-run/bailey/internal/plan"
 	"github.com/bailey-run/bailey/internal/policy"
 )
@@ -149,6 +150,50 @@ func TestInspectorForSecrets(t *testing.T) {
 	get(t, c, fmt.Sprintf("https://api.test:%d/", secure))
 	if len(p.targets) != 2 || len(p.targets[0].Secrets) != 1 {
 		t.Errorf("%+v", p.targets)
+	}
+}
+
+// A port of a secret's host that is for any protocol, as that of ssh, stays so: a
+// client that waits for the server's first word is served at once.
+func TestRawBesideSecrets(t *testing.T) {
+	l := listen(t)
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			io.WriteString(c, "SSH-2.0-test\r\n")
+			c.Close()
+		}
+	}()
+	port := uint16(l.Addr().(*net.TCPAddr).Port)
+	secrets := []plan.NetSecret{{Name: "KEY", Hosts: []string{"git.test"}}}
+	n := &plan.Network{Allow: append(allowing([]uint16{443}, "web", "git.test"), allowing([]uint16{port}, "tcp", "git.test")...), Hosts: pinned("git.test"), Secrets: secrets}
+	b := newBox(t, n, Options{Inspect: &passing{}})
+	c, err := b.dial("tcp", fmt.Sprintf("git.test:%d", port))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if got, err := io.ReadAll(c); string(got) != "SSH-2.0-test\r\n" {
+		t.Errorf("%q, %v", got, err)
+	}
+	// A port that is for the web too is looked into, and so is one where a rule looks
+	// at requests.
+	both := append(allowing([]uint16{port}, "web", "git.test"), allowing([]uint16{port}, "tcp", "git.test")...)
+	for _, n := range []*plan.Network{
+		{Allow: both, Secrets: secrets},
+		{Allow: both[1:], Secrets: secrets, Deny: []plan.NetRule{{Host: "git.test", Paths: []string{"/x"}}}},
+	} {
+		g, err := compile(n, &Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		h, _ := hostname.ParseWire("git.test")
+		if d := g.decide(h, port, false); d.mode != inspect {
+			t.Errorf("mode %d with %+v", d.mode, n)
+		}
 	}
 }
 

@@ -10,7 +10,7 @@ import (
 // another name.
 type names struct {
 	max  int // of names that only a pattern has
-	told func(v4, v6 netip.Addr)
+	told func(name string, v4, v6 netip.Addr)
 
 	mu      sync.RWMutex
 	byName  map[string]uint32
@@ -65,7 +65,7 @@ func (n *names) fix(name string, i uint32) {
 
 func (n *names) set(name string, i uint32) {
 	if n.told != nil {
-		n.told(synthetic4(i), synthetic6(i))
+		n.told(name, synthetic4(i), synthetic6(i))
 	}
 	n.byName[name] = i
 	n.byIndex[i] = name

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/http"
 	"net/netip"
 	"strings"
 	"sync/atomic"
@@ -63,6 +64,25 @@ func TestLocalhost(t *testing.T) {
 	}
 	refused(t, c)
 	b.denied("connect", HostName, fmt.Sprintf("localhost = [%d]", other))
+}
+
+// TestRefusedInside: a connection that the box's kernel refused is told as the gate
+// would have refused it, and not when it would not have.
+func TestRefusedInside(t *testing.T) {
+	b := newBox(t, &plan.Network{Allow: allowing([]uint16{443}, "web", "a.test")}, Options{})
+	at, err := b.resolve("a.test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.Refused(netip.AddrPortFrom(at, 443))                                 // a rule has it by now
+	b.Refused(netip.AddrPortFrom(netip.MustParseAddr("198.18.77.77"), 22)) // stands for nothing
+	b.Refused(netip.AddrPortFrom(at, 22))
+	b.denied("connect", "a.test:22")
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if len(b.denials) != 1 || len(b.flows) != 1 || b.flows[0].Verdict != Deny || !b.flows[0].Ended || b.flows[0].Port != 22 {
+		t.Errorf("%+v, %+v", b.denials, b.flows)
+	}
 }
 
 func TestSwap(t *testing.T) {
@@ -208,6 +228,37 @@ func TestBudget(t *testing.T) {
 	b.mu.Unlock()
 	if up != 1<<20 {
 		t.Errorf("%d bytes went up, want all of %d", up, 1<<20)
+	}
+}
+
+// A budget that a download spends is told whatever the connection speaks.
+func TestBudgetTold(t *testing.T) {
+	ca := newAuthority(t)
+	big := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { io.CopyN(w, zeros{}, 1<<20) })
+	plain, secure, echo := webServer(t, big), webServer(t, big, ca.leaf(t, "a.test")), echoServer(t)
+	for _, c := range []struct {
+		url, protocol string
+		port          uint16
+	}{{"http", "web", plain}, {"https", "web", secure}, {"tcp", "tcp", echo}} {
+		n := &plan.Network{Allow: allowing([]uint16{c.port}, c.protocol, "a.test"), Hosts: pinned("a.test")}
+		n.Allow[0].MaxDownload = 100 << 10
+		b := newBox(t, n, Options{})
+		if c.url == "tcp" {
+			conn, err := b.dial("tcp", fmt.Sprintf("a.test:%d", c.port))
+			if err != nil {
+				t.Fatal(err)
+			}
+			go io.CopyN(conn, zeros{}, 1<<20)
+			io.Copy(io.Discard, conn)
+			conn.Close()
+		} else if res, err := b.client(ca.pool).Get(fmt.Sprintf("%s://a.test:%d/", c.url, c.port)); err == nil {
+			io.Copy(io.Discard, res.Body)
+			res.Body.Close()
+		}
+		b.denied("transfer", fmt.Sprintf("a.test:%d", c.port), "max-download")
+		if f := b.ended(func(f Flow) bool { return true }); f.Verdict != Deny || f.Down > 100<<10 {
+			t.Errorf("%s: %+v", c.url, f)
+		}
 	}
 }
 

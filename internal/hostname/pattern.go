@@ -60,7 +60,11 @@ func ParsePattern(s string) (Pattern, error) {
 }
 
 func parsePrefix(s string) (Pattern, error) {
-	p, err := netip.ParsePrefix(s)
+	text := s
+	if strings.Contains(s, ":") && strings.HasPrefix(s, "[") && strings.HasSuffix(s, "]") {
+		text = s[1 : len(s)-1] // as in front of ports
+	}
+	p, err := netip.ParsePrefix(text)
 	if err != nil {
 		return Pattern{}, fmt.Errorf("parse host pattern %q: no address range", s)
 	}

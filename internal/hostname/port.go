@@ -12,9 +12,9 @@ const maxRanges = 64
 // PortRange is an inclusive range of ports. It converts to plan.PortRange.
 type PortRange struct{ First, Last uint16 }
 
-// ParseTarget reads "host", "host:port", "host:443,8000-8010", "[v6]:port": a
-// pattern and its ports (none when none are written). An IPv6 address with ports
-// needs brackets.
+// ParseTarget reads "host", "host:port", "host:443,8000-8010", "[v6]:port",
+// "[v6/bits]:port": a pattern and its ports (none when none are written). An IPv6
+// address or range with ports needs brackets.
 func ParseTarget(s string) (Pattern, []PortRange, error) {
 	host, ports := s, ""
 	if i := strings.LastIndexByte(s, ':'); i >= 0 && (strings.IndexByte(s, ':') == i || strings.HasPrefix(s, "[") && s[i-1] == ']') {

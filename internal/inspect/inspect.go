@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/bailey-run/bailey/internal/gate"
@@ -34,6 +35,9 @@ type Inspector struct {
 	now     func() time.Time
 	ca      *authority
 	buffers pool
+
+	requests atomic.Int64 // under way
+	packed   atomic.Int64 // bytes of compressed bodies that are held
 }
 
 var _ gate.Inspector = (*Inspector)(nil)
@@ -86,7 +90,9 @@ func (i *Inspector) Serve(ctx context.Context, client net.Conn, t gate.Target) e
 		IdleConnTimeout:        keepTime,
 		ExpectContinueTimeout:  continueTime,
 		MaxResponseHeaderBytes: maxAnswerHead,
-		Proxy:                  nil, // Dial goes through it already
+		// A stream that the program does not read must not hold up the others.
+		HTTP2: &http.HTTP2Config{MaxReceiveBufferPerStream: window, MaxReceiveBufferPerConnection: maxStreams * window},
+		Proxy: nil, // Dial goes through it already
 	}
 	defer transport.CloseIdleConnections()
 	c.proxy = c.newProxy(transport)
@@ -95,7 +101,7 @@ func (i *Inspector) Serve(ctx context.Context, client net.Conn, t gate.Target) e
 		ReadHeaderTimeout: headTime,
 		IdleTimeout:       keepTime,
 		MaxHeaderBytes:    maxHead,
-		HTTP2:             &http.HTTP2Config{MaxConcurrentStreams: maxStreams},
+		HTTP2:             &http.HTTP2Config{MaxConcurrentStreams: maxStreams, MaxReceiveBufferPerStream: window},
 		ErrorLog:          quiet(),
 		BaseContext:       func(net.Listener) context.Context { return ctx },
 		// "OPTIONS *" goes to the server, like everything else.

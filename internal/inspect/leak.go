@@ -8,7 +8,9 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"os"
 	"strings"
+	"time"
 
 	"github.com/bailey-run/bailey/internal/policy"
 	"github.com/bailey-run/bailey/internal/secret"
@@ -157,13 +159,25 @@ func (g *guarded) Close() error { return g.body.Close() }
 
 // unpack looks into a compressed body before anything of it is sent.
 func (c *conn) unpack(r *http.Request, e *exchange, coding string) error {
-	packed, err := io.ReadAll(io.LimitReader(r.Body, maxPacked+1))
-	if err != nil {
-		return err
-	}
 	cannot := func(why string) error {
 		return c.note(e, &leakError{where: "a compressed body that " + why, hint: "this session has secrets, and so bodies are looked into: send this one uncompressed"})
 	}
+	e.packed = maxPacked + 1
+	if r.ContentLength > 0 {
+		e.packed = min(e.packed, r.ContentLength)
+	}
+	if c.packed.Add(e.packed) > maxAllPacked {
+		return cannot("comes while others hold all the memory for those")
+	}
+	e.readBy(time.Now().Add(packedTime))
+	packed, err := io.ReadAll(io.LimitReader(r.Body, maxPacked+1))
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return cannot("does not come in time")
+	}
+	if err != nil {
+		return err
+	}
+	e.readBy(time.Time{})
 	if len(packed) > maxPacked {
 		return cannot("is too long to be looked into")
 	}

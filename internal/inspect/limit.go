@@ -27,6 +27,13 @@ const (
 	// continueTime is how long a server may think about Expect: 100-continue
 	// before the body is sent all the same (RFC 9110, 10.1.1).
 	continueTime = 5 * time.Second
+	// maxRequests is how many requests one session has under way at once, over all its
+	// connections: it times the windows below is what readers and servers that stand
+	// still can make the gate hold. More are broken off.
+	maxRequests = 512
+	// window is how much of one HTTP/2 stream is held, in each direction, while its
+	// reader is slow: enough for 10 MB/s over 50 ms.
+	window = 512 << 10
 	// copyBuffer is how much of a body is in memory at once, in bytes and for each
 	// direction.
 	copyBuffer = 32 << 10
@@ -39,4 +46,8 @@ const (
 	// bytes: it is held back in memory until it was unpacked, because a secret in
 	// it can be told only then. A longer one is refused.
 	maxPacked = 1 << 20
+	// maxAllPacked is the same for all requests of a session together, and packedTime
+	// how long the program has to send one.
+	maxAllPacked = 64 << 20
+	packedTime   = 30 * time.Second
 )

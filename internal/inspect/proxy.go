@@ -3,11 +3,13 @@ package inspect
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/http/httputil"
 	"net/url"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/bailey-run/bailey/internal/gate"
 	"github.com/bailey-run/bailey/internal/secret"
@@ -20,6 +22,9 @@ type exchange struct {
 	h1     bool   // the program speaks HTTP/1
 	uses   []secret.Use
 	leak   *leakError
+	packed int64 // bytes of a compressed body that are held
+	// readBy bounds the reading of the body; the zero time takes that back.
+	readBy func(time.Time) error
 }
 
 type exchangeKey struct{}
@@ -34,9 +39,16 @@ func exchangeOf(r *http.Request) *exchange {
 
 // ServeHTTP decides one request, puts secrets into it, and passes it on.
 func (c *conn) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	defer c.requests.Add(-1)
+	if c.requests.Add(1) > maxRequests {
+		c.deny(gate.Denial{Op: "request", Target: c.address(), Rule: "limit of requests", Hint: fmt.Sprintf("a session has at most %d requests under way at once to hosts that are looked into", maxRequests)})
+		panic(http.ErrAbortHandler) // an answer would wait for its reader, and be held
+	}
+	control := http.NewResponseController(w)
 	// A server may answer before it has read a body to its end.
-	http.NewResponseController(w).EnableFullDuplex()
-	e := &exchange{method: r.Method, h1: r.ProtoMajor < 2}
+	control.EnableFullDuplex()
+	e := &exchange{method: r.Method, h1: r.ProtoMajor < 2, readBy: control.SetReadDeadline}
+	defer func() { c.packed.Add(-e.packed) }()
 	if c.t.TLS {
 		// Secrets go only where we check the certificate. They are asked for with
 		// each request: a reload may have taken one away.

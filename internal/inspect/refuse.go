@@ -7,6 +7,7 @@ import (
 	"errors"
 	"net/http"
 	"strconv"
+	"strings"
 
 	"github.com/bailey-run/bailey/internal/gate"
 	"github.com/bailey-run/bailey/internal/plan"
@@ -40,7 +41,10 @@ func (c *conn) refuse(w http.ResponseWriter, r *http.Request, e *exchange, v ver
 		from := c.reason().From
 		body.File, body.Line, d.From = from.File, from.Line, from
 	}
-	if hint == "" && v.rule == nil && c.holds(e.path) == "" {
+	if hint == "" && v.rule == nil && e.method != strings.ToUpper(e.method) {
+		body.Hint = "methods are written in capitals"
+		d.Hint = body.Hint
+	} else if hint == "" && v.rule == nil && c.holds(e.path) == "" {
 		body.Allow = suggest(c.t, e.method, e.path)
 		d.Hint = "to allow it: " + body.Allow
 	} else if v.rule != nil {

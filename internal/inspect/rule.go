@@ -30,8 +30,10 @@ type verdict struct {
 // grants. A path that can be read in two ways is denied when any rule looks at
 // paths, and cannot change the answer when none does.
 func decide(t *gate.Target, method, raw string) verdict {
-	if method == "CONNECT" || method == "TRACE" {
-		return verdict{why: "the method " + method + " is never let through"}
+	// Servers may not tell capitals apart: what is refused is so however it is written.
+	upper := strings.ToUpper(method)
+	if upper == "CONNECT" || upper == "TRACE" {
+		return verdict{why: "the method " + upper + " is never let through"}
 	}
 	path, err := urlpath.Canonical(raw)
 	if raw == "*" && method == "OPTIONS" {
@@ -45,7 +47,7 @@ func decide(t *gate.Target, method, raw string) verdict {
 		if err := usable(&t.Deny[i]); err != nil {
 			return verdict{rule: &t.Deny[i], why: "the deny rule cannot be used: " + err.Error()}
 		}
-		if r := &t.Deny[i]; matchMethod(r.Methods, method) && matchAny(r.Paths, path, urlpath.MatchDeny) {
+		if r := &t.Deny[i]; matchMethod(r.Methods, upper) && matchAny(r.Paths, path, urlpath.MatchDeny) {
 			return verdict{rule: r, why: "a deny rule matches"}
 		}
 	}

@@ -68,6 +68,7 @@ type Network struct {
 	Local    []netip.Prefix // addresses that are the box's own, besides 127.0.0.0/8 and ::1
 	Redirect []Redirect     // connections that go to the first TCP socket of their family, by nf_tables
 	Sockets  []Socket
+	Names    string // what /etc/hosts says of the names that Redirect is for
 
 	// Fallback are the sockets instead where the kernel has no nf_tables, or where
 	// PerPort says to do without.

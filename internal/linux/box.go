@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"runtime"
+	"slices"
 	"sync"
 	"time"
 	"unsafe"
@@ -35,6 +36,7 @@ type Box struct {
 	dial      *dialler // into the network namespace, when it was needed
 	gateway   string   // for Report.Network
 	diag      int      // asks about sockets inside; 0 for none
+	nft       int      // asks what the box's kernel refused; 0 for none
 	lastOwner int      // who made the last connection
 
 	requests int     // listens for programs inside, until Requests hands it out; 0 for none
@@ -249,9 +251,12 @@ func (b *Box) launch(l *launch, flags uintptr) (*Process, error) {
 				b.gateway = "nf_tables"
 			}
 		}
-		if n := b.options.Network; len(b.net) > len(n.Sockets)+len(n.Fallback) {
-			last := len(b.net) - 1
-			b.diag, b.net = b.net[last], b.net[:last]
+		// Behind the listeners come the two that ask the kernel.
+		n := b.options.Network
+		for i, at := range [...]*int{&b.diag, &b.nft} {
+			if k := len(n.Sockets) + len(n.Fallback) + i; k < len(b.net) {
+				*at, b.net[k] = b.net[k], 0
+			}
 		}
 	}
 	if r.requests > 0 {
@@ -412,6 +417,11 @@ func (l *launch) confine(rules []pathRule) error {
 	}
 	p.do("change to directory "+dir, unix.SYS_CHDIR, p.str(dir))
 	c := &confiner{p: p, plan: pl, cmd: l.cmd, weak: l.weak}
+	if n := l.b.options.Network; n != nil {
+		l.b.mu.Lock()
+		c.local = slices.Clone(n.Local) // Redirect adds to it
+		l.b.mu.Unlock()
+	}
 	if l.coming != nil {
 		c.received = l.received
 	}

@@ -4,6 +4,7 @@ package linux
 
 import (
 	"fmt"
+	"net/netip"
 	"os"
 	"path"
 	"slices"
@@ -24,6 +25,7 @@ type confiner struct {
 	cmd      *Command
 	received func(n int) reg // descriptors that came over the control socket, or nil
 	weak     bool            // tier landlock: no namespaces, no capability to drop any
+	local    []netip.Prefix  // that are the box's own in its network
 }
 
 // stdio puts the command's descriptors at 0, 1 and 2, opening a terminal of the
@@ -263,10 +265,24 @@ func (c *confiner) selfCheck(scoped bool) {
 			p.add("self-check: "+n.Path+" is read-only", op{kind: opBits, args: [6]operand{mem(unsafe.Pointer(&st.Flags)), num(unix.ST_RDONLY)}})
 		}
 	}
-	// 192.0.2.1 is reserved for documentation: no route may lead there.
-	sa := hold(p, unix.RawSockaddrInet4{Family: unix.AF_INET, Port: 0x3500, Addr: [4]byte{192, 0, 2, 1}})
+	nowhere, ok := c.nowhere()
+	if !ok {
+		return // every address arrives inside; that the namespace is another, the report reads back
+	}
+	sa := hold(p, unix.RawSockaddrInet4{Family: unix.AF_INET, Port: 0x3500, Addr: nowhere.As4()})
 	s := p.call("self-check: make a socket", unix.SYS_SOCKET, num(unix.AF_INET), num(unix.SOCK_DGRAM|unix.SOCK_CLOEXEC), num(0))
 	check("the network", unix.SYS_CONNECT, s.operand(), mem(unsafe.Pointer(sa)), num(unix.SizeofSockaddrInet4)).deny(unix.ENETUNREACH)
+}
+
+// nowhere is an address to which no route may lead: one that is reserved for
+// documentation (RFC 5737), and that no rule of the box makes its own.
+func (c *confiner) nowhere() (netip.Addr, bool) {
+	for _, a := range [...]netip.Addr{netip.AddrFrom4([4]byte{192, 0, 2, 1}), netip.AddrFrom4([4]byte{198, 51, 100, 1}), netip.AddrFrom4([4]byte{203, 0, 113, 1})} {
+		if !slices.ContainsFunc(c.local, func(p netip.Prefix) bool { return p.Contains(a) }) {
+			return a, true
+		}
+	}
+	return netip.Addr{}, false
 }
 
 // exec ends the list: say that all walls stand, then become the command. key is

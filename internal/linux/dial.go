@@ -190,7 +190,15 @@ func (b *Box) Redirect(local []netip.Prefix, list []Redirect) error {
 			return err
 		}
 	}
-	return d.netlink(unix.NETLINK_NETFILTER, natBatch(gates(n.Sockets), list, true))
+	b.mu.Lock()
+	for _, p := range local {
+		if !slices.Contains(n.Local, p) {
+			n.Local = append(n.Local, p)
+		}
+	}
+	all := slices.Clone(n.Local)
+	b.mu.Unlock()
+	return d.netlink(unix.NETLINK_NETFILTER, natBatch(gates(n.Sockets), all, list, true))
 }
 
 // netlink sends a request to the kernel's side of the box's network.

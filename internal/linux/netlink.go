@@ -5,6 +5,7 @@ package linux
 import (
 	"encoding/binary"
 	"net/netip"
+	"slices"
 
 	"golang.org/x/sys/unix"
 )
@@ -101,9 +102,10 @@ func localRoute(prefix netip.Prefix) []byte {
 const natTable = "bailey"
 
 // natBatch makes the table that sends what r names to the gate's listeners. The
-// destination as it was can be asked of the kernel (SO_ORIGINAL_DST). again
-// replaces the rules of a table that is there.
-func natBatch(gates []netip.AddrPort, r []Redirect, again bool) []byte {
+// destination as it was can be asked of the kernel (SO_ORIGINAL_DST). What else is
+// sent to an address of local is refused, because nothing listens there, and noted
+// in a set (refused.go). again replaces the rules of a table that is there.
+func natBatch(gates []netip.AddrPort, local []netip.Prefix, r []Redirect, again bool) []byte {
 	var n netlink
 	n.batch(unix.NFNL_MSG_BATCH_BEGIN)
 	if again {
@@ -121,30 +123,46 @@ func natBatch(gates []netip.AddrPort, r []Redirect, again bool) []byte {
 		n.big(unix.NFTA_HOOK_PRIORITY, uint32(0xffffffff-100+1)) // NF_IP_PRI_NAT_DST
 		n.close()
 		n.name(unix.NFTA_CHAIN_TYPE, "nat")
+		n.refusedSet(0)
+		n.refusedSet(1)
+	}
+	// A range of a rule may have the box's own loopback in it.
+	for _, p := range [...]netip.Prefix{netip.PrefixFrom(netip.AddrFrom4([4]byte{127}), 8), netip.PrefixFrom(netip.IPv6Loopback(), 128)} {
+		if slices.ContainsFunc(r, func(one Redirect) bool { return one.To.Bits() < p.Bits() && one.To.Contains(p.Addr()) }) {
+			n.accept(p)
+		}
 	}
 	for _, gate := range gates {
-		n.rule(func() {
-			n.to(netip.PrefixFrom(gate.Addr(), gate.Addr().BitLen()))
-			n.expr("immediate", func() {
-				n.big(unix.NFTA_IMMEDIATE_DREG, unix.NFT_REG_VERDICT)
-				n.nest(unix.NFTA_IMMEDIATE_DATA)
-				n.nest(unix.NFTA_DATA_VERDICT)
-				n.big(unix.NFTA_VERDICT_CODE, 1) // NF_ACCEPT
-				n.close()
-				n.close()
-			})
-		})
+		n.accept(netip.PrefixFrom(gate.Addr(), gate.Addr().BitLen()))
 		for _, one := range r {
 			if one.To.Addr().Is4() == gate.Addr().Is4() {
 				n.rule(func() { n.redirect(one, gate) })
 			}
 		}
 	}
+	for _, p := range local {
+		n.rule(func() { n.note(p) })
+	}
 	// Older kernels do not answer the end of a batch. Errors come in the order of
 	// the messages, so the first answer says whether all went well.
 	binary.NativeEndian.PutUint16(n.b[n.start+6:], binary.NativeEndian.Uint16(n.b[n.start+6:])|unix.NLM_F_ACK)
 	n.batch(unix.NFNL_MSG_BATCH_END)
 	return n.finish()
+}
+
+// accept leaves connections to a range alone.
+func (n *netlink) accept(p netip.Prefix) {
+	n.rule(func() {
+		n.to(p)
+		n.expr("immediate", func() {
+			n.big(unix.NFTA_IMMEDIATE_DREG, unix.NFT_REG_VERDICT)
+			n.nest(unix.NFTA_IMMEDIATE_DATA)
+			n.nest(unix.NFTA_DATA_VERDICT)
+			n.big(unix.NFTA_VERDICT_CODE, 1) // NF_ACCEPT
+			n.close()
+			n.close()
+		})
+	})
 }
 
 func (n *netlink) rule(expressions func()) {
@@ -181,9 +199,12 @@ func (n *netlink) meta(key uint32, v byte) {
 	n.compare(unix.NFT_CMP_EQ, v)
 }
 
-func (n *netlink) payload(base uint32, offset, size int) {
+func (n *netlink) payload(base uint32, offset, size int) { n.load(unix.NFT_REG_1, base, offset, size) }
+
+// load takes a part of the packet into a register.
+func (n *netlink) load(register, base uint32, offset, size int) {
 	n.expr("payload", func() {
-		n.big(unix.NFTA_PAYLOAD_DREG, unix.NFT_REG_1)
+		n.big(unix.NFTA_PAYLOAD_DREG, register)
 		n.big(unix.NFTA_PAYLOAD_BASE, base)
 		n.big(unix.NFTA_PAYLOAD_OFFSET, uint32(offset))
 		n.big(unix.NFTA_PAYLOAD_LEN, uint32(size))

@@ -23,7 +23,7 @@ func (l *launch) network(n *Network) {
 	p := l.p
 	route := p.call("open a route socket", unix.SYS_SOCKET, num(unix.AF_NETLINK), num(unix.SOCK_RAW|unix.SOCK_CLOEXEC), num(unix.NETLINK_ROUTE))
 	for _, prefix := range n.Local {
-		end := l.ask("route "+prefix.String()+" to loopback", route, localRoute(prefix), prefix.Addr().Is6())
+		end, _ := l.ask("route "+prefix.String()+" to loopback", route, localRoute(prefix), prefix.Addr().Is6())
 		end(len(p.ops))
 	}
 	p.do("close the route socket", unix.SYS_CLOSE, route.operand())
@@ -42,12 +42,14 @@ func (l *launch) network(n *Network) {
 	}
 	nft := p.call("open a netfilter socket", unix.SYS_SOCKET, num(unix.AF_NETLINK), num(unix.SOCK_RAW|unix.SOCK_CLOEXEC), num(unix.NETLINK_NETFILTER))
 	open := len(p.ops) - 1
-	batch := natBatch(gates(n.Sockets), n.Redirect, false)
+	batch := natBatch(gates(n.Sockets), n.Local, n.Redirect, false)
 	if l.b.options.noNFTables {
 		batch = localRoute(n.Local[0])
 	}
-	end := l.ask("redirect connections to the gate", nft, batch, true)
+	end, verdict := l.ask("redirect connections to the gate", nft, batch, true)
+	l.tree.names, l.tree.redirected = n.Names, verdict
 	l.sockets(n.Sockets, 0)
+	p.sendFile("hand over the netfilter socket", nft, int32(fileSocket+len(n.Sockets)+len(n.Fallback)+1))
 	p.add("go on", op{kind: opJump})
 	jump := len(p.ops) - 1
 	end(len(p.ops))
@@ -73,8 +75,9 @@ func gates(list []Socket) []netip.AddrPort {
 }
 
 // ask appends a netlink request and the check of its answer. An optional one
-// that fails goes on at the step that end is called with.
-func (l *launch) ask(name string, socket reg, request []byte, optional bool) (end func(step int)) {
+// that fails goes on at the step that end is called with. The verdict is all zero once
+// the kernel has agreed.
+func (l *launch) ask(name string, socket reg, request []byte, optional bool) (end func(step int), verdict []byte) {
 	p := l.p
 	var steps []int
 	step := func(o *op) {
@@ -85,13 +88,15 @@ func (l *launch) ask(name string, socket reg, request []byte, optional bool) (en
 	}
 	step(p.do(name, unix.SYS_SENDTO, socket.operand(), p.bytes(request), num(len(request)), num(0), num(0), num(0)))
 	answer := p.buffer(256)
+	verdict = answer[unix.SizeofNlMsghdr:][:4]
+	verdict[0] = 1 // no answer is no
 	step(p.do(name, unix.SYS_RECVFROM, socket.operand(), mem(unsafe.Pointer(&answer[0])), num(len(answer)), num(unix.MSG_DONTWAIT), num(0), num(0)))
-	step(p.add(name, op{kind: opZero, args: [6]operand{mem(unsafe.Pointer(&answer[unix.SizeofNlMsghdr])), num(4)}}))
+	step(p.add(name, op{kind: opZero, args: [6]operand{mem(unsafe.Pointer(&verdict[0])), num(len(verdict))}}))
 	return func(to int) {
 		for _, i := range steps {
 			p.ops[i].jump = to
 		}
-	}
+	}, verdict
 }
 
 // backlog is how many connections may wait for the gate to accept them; the

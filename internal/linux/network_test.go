@@ -3,7 +3,6 @@
 package linux
 
 import (
-	"bufio"
 	"fmt"
 	"io"
 	"net"
@@ -193,31 +192,7 @@ func TestDial(t *testing.T) {
 
 // TestRedirectAgain replaces the rules while the box runs.
 func TestRedirectAgain(t *testing.T) {
-	p := testPlan(t)
-	in, feed, err := os.Pipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	out, w, err := os.Pipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	b, _, err := Open(p, &Command{Path: "/bin/bash", Args: []string{"bash", "-c", knock + "while read -r a p; do knock $a $p; done"}, Env: []string{"PATH=/usr/bin:/bin"}, Stdin: in, Stdout: w, Stderr: w}, Options{Network: testNetwork(true)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	w.Close()
-	in.Close()
-	defer b.Close()
-	greet(t, b)
-	lines := bufio.NewReader(out)
-	ask := func(to, want string) {
-		t.Helper()
-		fmt.Fprintln(feed, to)
-		if got, err := lines.ReadString('\n'); strings.TrimSpace(got) != want || err != nil {
-			t.Errorf("%s: %q, %v; want %q", to, got, err, want)
-		}
-	}
+	b, ask := knocking(t, testNetwork(true))
 	ask("198.18.0.9 443", "to 198.18.0.9:443 <nil>")
 	ask("198.18.0.9 8443", "Connection refused")
 	if err := b.Redirect([]netip.Prefix{netip.MustParsePrefix("203.0.113.0/24")}, []Redirect{{netip.MustParsePrefix("198.18.0.0/15"), 8443, 8443}, {netip.MustParsePrefix("203.0.113.7/32"), 1, 65535}}); err != nil {

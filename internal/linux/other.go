@@ -54,6 +54,9 @@ func (*Box) Sockets() (list, fallback []*os.File) { return nil, nil }
 // Dial returns an error: this is not Linux.
 func (*Box) Dial(context.Context, netip.AddrPort) (net.Conn, error) { return nil, unsupported() }
 
+// Refused returns nothing: this is not Linux.
+func (*Box) Refused() []netip.AddrPort { return nil }
+
 // Redirect returns an error: this is not Linux.
 func (*Box) Redirect([]netip.Prefix, []Redirect) error { return unsupported() }
 

@@ -135,8 +135,10 @@ func (b *Box) socketInode(local, remote netip.AddrPort) string {
 func (b *Box) closeDiag() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.diag > 0 {
-		unix.Close(b.diag)
-		b.diag = 0
+	for _, fd := range [...]*int{&b.diag, &b.nft} {
+		if *fd > 0 {
+			unix.Close(*fd)
+			*fd = 0
+		}
 	}
 }

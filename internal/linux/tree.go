@@ -44,6 +44,9 @@ type tree struct {
 	procFS  reg
 	fixed   []plan.Node // already built
 	late    []reg       // mounts that become read-only when everything below them is there
+
+	names      string // for /etc/hosts
+	redirected []byte // all zero when connections to them are redirected
 }
 
 func (p *program) attr(set, clear uint64) (operand, operand) {
@@ -211,6 +214,15 @@ func (t *tree) file(n *plan.Node, mode uint32) {
 	} else if len(n.Content) > 0 {
 		o := p.do("write "+n.Path, unix.SYS_WRITE, fd.operand(), p.bytes([]byte(n.Content)), num(len(n.Content)))
 		o.judge, o.want = mustEqual, uintptr(len(n.Content))
+	}
+	if n.Path == "/etc/hosts" && len(t.redirected) > 0 && t.names != "" {
+		// Where connections are not redirected, each name gets listeners while the command
+		// runs already, and is found when the name server answers.
+		p.add("see whether connections are redirected", op{kind: opZero, args: [6]operand{mem(unsafe.Pointer(&t.redirected[0])), num(len(t.redirected))}})
+		at := len(p.ops) - 1
+		o := p.do("write names to "+n.Path, unix.SYS_WRITE, fd.operand(), p.bytes([]byte(t.names)), num(len(t.names)))
+		o.judge, o.want = mustEqual, uintptr(len(t.names))
+		p.ops[at].judge, p.ops[at].jump = mayFail, len(p.ops)
 	}
 	p.do("close "+n.Path, unix.SYS_CLOSE, fd.operand())
 	if n.Kind == plan.Copy && n.Optional {

@@ -128,7 +128,7 @@ func netRule(v policy.Value[string]) (NetRule, error) {
 	for _, p := range r.Ports {
 		out.Ports = append(out.Ports, PortRange(p))
 	}
-	if prefix, ok := out.Prefix(); ok && (prefix.Addr().IsLoopback() || prefix.Addr().IsUnspecified() && prefix.Bits() > 0) {
+	if prefix, ok := out.Prefix(); ok && (prefix.Addr().IsLoopback() || prefix.Addr().IsUnspecified() && prefix.Bits() >= 8) {
 		return NetRule{}, &Error{What: "inside, " + r.Host + " is the box's own loopback", From: v.From, Hint: "to reach a server on the host's loopback use network.localhost, or --localhost PORT"}
 	}
 	return out, nil
@@ -169,7 +169,14 @@ func (c *compiler) upstream(v policy.Value[string]) (*NetUpstream, error) {
 		if port == "" {
 			port = "80" // RFC 9110 section 4.2.1
 		}
-		return u.Hostname() + ":" + port, true
+		if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
+			return "", false
+		}
+		host := u.Hostname()
+		if strings.Contains(host, ":") {
+			host = "[" + host + "]"
+		}
+		return host + ":" + port, true
 	}
 	switch v.V {
 	case "none":

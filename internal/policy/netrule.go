@@ -86,7 +86,7 @@ func (r *NetRule) target(text string) (problem, hint string) {
 	}
 	var err error
 	if r.pattern, r.Ports, err = hostname.ParseTarget(text); err != nil {
-		return err.Error(), `write "example.org", "*.example.org", "example.org:8443" or "10.0.0.5:5432/tcp"`
+		return err.Error(), `write "example.org", "*.example.org", "example.org:8443" "10.0.0.5:5432/tcp" or "[2001:db8::/32]:443"`
 	}
 	r.Host = r.pattern.String()
 	switch {
