@@ -223,6 +223,14 @@ func mountProbes() []Probe {
 		space("user-mount", "make a user and a mount namespace", unix.CLONE_NEWUSER|unix.CLONE_NEWNS, false),
 		space("user-net", "make a user and a network namespace", unix.CLONE_NEWUSER|unix.CLONE_NEWNET, false),
 		space("user-high", "make a user namespace with high bits in the flags", unix.CLONE_NEWUSER|0xffff<<32, false),
+		{ID: "mounts.unshare", Severity: Hardening, Title: "move to a user namespace of its own (unshare)", Why: "in a namespace of its own a program has all capabilities, and much of the kernel opens to it", Wall: "syscall allow list", Fix: fixFull,
+			Needs: func(*Case) string {
+				if err := unshare(unix.CLONE_NEWUSER); err != nil {
+					return "this machine has no user namespaces for this user: " + err.Error()
+				}
+				return ""
+			},
+			Attack: func(*Inside) error { return unshare(unix.CLONE_NEWUSER) }},
 		space("mount", "make a mount namespace", unix.CLONE_NEWNS, true),
 		space("net", "make a network namespace", unix.CLONE_NEWNET, true),
 		{ID: "mounts.clone3", Severity: Hardening, Title: "make a user namespace with clone3", Why: "its flags lie in memory, where a filter cannot see them", Wall: "clone3 is answered as if it were not there", Fix: fixFull,
@@ -344,6 +352,25 @@ func fork(flags uintptr) error {
 	}
 	unix.Wait4(int(pid), nil, 0, nil)
 	return nil
+}
+
+// unshare does it in a process of its own: the kernel asks for one without threads.
+func unshare(flags uintptr) error {
+	pid, _, e := unix.RawSyscall6(unix.SYS_CLONE, uintptr(unix.SIGCHLD), 0, 0, 0, 0, 0)
+	if e != 0 {
+		return e
+	}
+	if pid == 0 {
+		_, _, e := unix.RawSyscall(unix.SYS_UNSHARE, flags, 0, 0)
+		for {
+			unix.RawSyscall(unix.SYS_EXIT_GROUP, uintptr(e), 0, 0)
+		}
+	}
+	var ws unix.WaitStatus
+	if _, err := unix.Wait4(int(pid), &ws, 0, nil); err != nil {
+		return err
+	}
+	return errno(unix.Errno(ws.ExitStatus()))
 }
 
 // clone3 does the same by the newer call.
