@@ -322,6 +322,7 @@ func (s *site) http2(c *tls.Conn) {
 		var head bytes.Buffer
 		r.Header.Write(&head)
 		s.note(fmt.Appendf(nil, "%s %s %s\n%s\n%s", r.Method, r.Host, r.RequestURI, &head, body))
+		w.Header().Set("X-Echo", r.Header.Get("Authorization"))
 		fmt.Fprintf(w, "heard %s\n", r.Header.Get("Authorization"))
 	})}
 	l := &onlyOne{c: c, done: make(chan struct{})}
