@@ -3,7 +3,6 @@ package main
 import (
 	"os"
 	"path/filepath"
-	"strings"
 	"syscall"
 	"time"
 
@@ -134,7 +133,7 @@ func (r *caseResult) judge() {
 	case r.Real != nil && real == "":
 		r.Outcome, r.Note = notShown, r.Real.How
 	case real != "" && real != r.Got: // a guardrail, and no wall behind it
-		r.Outcome, r.Note = notShown, "a rule about commands says so, which is advice: the program itself starts in a box"
+		r.Outcome, r.Note = notShown, "a rule about commands says so, which is advice: it starts in a box"
 	default:
 		r.Outcome = passed
 	}
@@ -153,9 +152,6 @@ func weigh(d *bailey.Decision, a attempt.Answer) *realResult {
 		// unless it is: that is what the numbers say.
 		if d.Own && (d.Op == "read" || d.Op == "write") && !same(d, a) {
 			r.Verdict, r.How = bailey.Deny, a.Step+" reached the box's own file, not the host's"
-		}
-		if d.Op == "exec" && strings.Contains(d.Target, " ") {
-			r.How = "execve of the program alone; its arguments were not tried"
 		}
 	case (errno == syscall.ENOENT || errno == syscall.ENOTDIR) && d.Op == "read" && d.Absent:
 		r.How = "it is not on this machine"

@@ -20,8 +20,8 @@ const attemptArg = "_attempt"
 
 // attempt is that copy.
 func (a *app) attempt(args []string) error {
-	if len(args) == 2 && args[0] == attempt.StartArg {
-		return exitCode(attempt.Start(args[1]))
+	if len(args) > 1 && args[0] == attempt.StartArg {
+		return exitCode(attempt.Start(args[1:]))
 	}
 	return attempt.Serve(a.in, a.out)
 }

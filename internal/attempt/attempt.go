@@ -130,7 +130,7 @@ func (t *Try) once() Answer {
 	case "env":
 		return env(t.Target[0])
 	case "exec":
-		return start(t.Target[0])
+		return start(t.Target)
 	}
 	return Answer{Skip: "it cannot be tried"}
 }

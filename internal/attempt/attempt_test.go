@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -17,8 +18,8 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	if n := len(os.Args); n > 2 && os.Args[n-2] == StartArg {
-		os.Exit(Start(os.Args[n-1]))
+	if i := slices.Index(os.Args, StartArg); i > 0 && i+1 < len(os.Args) {
+		os.Exit(Start(os.Args[i+1:]))
 	}
 	os.Exit(m.Run())
 }

@@ -13,18 +13,18 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// StartArg, as the last but one argument, asks for Start. In front of it stands
-// the argument that this process was started with.
+// StartArg, in front of a program and its arguments, asks for Start. In front of it
+// stands the argument that this process was started with.
 const StartArg = "start"
 
-// start says whether a program can be started. It is, and for good: execve(2)
-// succeeds, and the first system call that the program makes ends it. So nothing
-// that the program is for happens.
-func start(name string) Answer {
+// start says whether a program can be started with its arguments, which rules about
+// commands look at. It is, and for good: execve(2) succeeds, and the first system
+// call that the program makes ends it. So nothing that the program is for happens.
+func start(words []string) Answer {
 	if len(os.Args) < 2 {
 		return Answer{Skip: "this program cannot start itself again"}
 	}
-	cmd := exec.Command("/proc/self/exe", os.Args[1], StartArg, name)
+	cmd := exec.Command("/proc/self/exe", append([]string{os.Args[1], StartArg}, words...)...)
 	cmd.Args[0] = os.Args[0]
 	err := cmd.Run()
 	if cmd.ProcessState == nil {
@@ -55,10 +55,11 @@ const cannotTell = 250
 // of: the filter lets no other exit pass.
 const exitMark = 0x5a5a00
 
-// Start replaces the process by the program name, under a filter that lets no
+// Start replaces the process by the program that the first word names, under a filter that lets no
 // system call pass but execve, and exit with our mark. It returns only when there
 // is no such filter; the exit code otherwise is the errno of execve.
-func Start(name string) int {
+func Start(words []string) int {
+	name := words[0]
 	var paths []*byte
 	add := func(p string) {
 		if b, err := syscall.BytePtrFromString(p); err == nil {
@@ -74,11 +75,11 @@ func Start(name string) int {
 			}
 		}
 	}
-	arg, err := syscall.BytePtrFromString(name)
+	argv, err := syscall.SlicePtrFromStrings(words)
 	if err != nil {
 		return cannotTell
 	}
-	argv, envp := [2]*byte{arg, nil}, [1]*byte{nil}
+	envp := [1]*byte{nil}
 
 	filter := [...]unix.SockFilter{
 		{Code: unix.BPF_LD | unix.BPF_W | unix.BPF_ABS, K: 0}, // the call's number
@@ -114,7 +115,7 @@ func Start(name string) int {
 	}
 	why := unix.ENOENT
 	for i := range paths {
-		_, _, e := unix.RawSyscall(unix.SYS_EXECVE, uintptr(unsafe.Pointer(paths[i])), uintptr(unsafe.Pointer(&argv)), uintptr(unsafe.Pointer(&envp)))
+		_, _, e := unix.RawSyscall(unix.SYS_EXECVE, uintptr(unsafe.Pointer(paths[i])), uintptr(unsafe.Pointer(&argv[0])), uintptr(unsafe.Pointer(&envp)))
 		if e != unix.ENOENT && e != unix.ENOTDIR {
 			why = e
 		}

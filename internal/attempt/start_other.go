@@ -2,11 +2,11 @@
 
 package attempt
 
-// StartArg, as the last but one argument, asks for Start.
+// StartArg, in front of a program and its arguments, asks for Start.
 const StartArg = "start"
 
 // start cannot try anything: there is no box here.
-func start(string) Answer { return Answer{Skip: "this is not Linux"} }
+func start([]string) Answer { return Answer{Skip: "this is not Linux"} }
 
 // Start fails: there is no box here.
-func Start(string) int { return 1 }
+func Start([]string) int { return 1 }

@@ -202,12 +202,13 @@ func (c *compiler) weaker() {
 	}
 	w := []string{
 		"whether a file of the host exists, its size and its owner can be asked for by full path, and a directory watched for the names that change in it, though nothing can be read and no directory listed",
-		"/proc lists your other processes with their command lines, the names of your keys, and the machine's network interfaces and connections; memory and environment stay closed",
+		"/proc lists your other processes with their command lines, the names of your keys, the box's control group, and the machine's network interfaces and connections; memory and environment stay closed",
 		"your other processes can be held by number, niced and bound to processors, though not signalled",
 		"the box can answer a program outside that connects to an abstract unix socket",
 		"protected names and denied patterns are held by the name broker alone, without read-only mounts",
 		"chmod, chown, timestamps and extended attributes are held by the name broker alone",
 		"processes that leave the command's session are found and ended by bailey, not by the kernel",
+		"set-user-id bits and device nodes count as far as the host's mounts let them; no_new_privs and Landlock keep them from use",
 		"downloads in the host's package caches can be used and not added to",
 		"other terminals of yours in /dev/pts can be opened, read and written to",
 		"/tmp and /dev/shm have no bound of their own: they fill the host's disk and memory",

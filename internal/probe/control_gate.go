@@ -49,6 +49,9 @@ func gateControls() []Probe {
 		return nil
 	}, nil)
 	own.Weaker = "loopback"
+	web := p("http", "ask an allowed host by HTTP", plainly(func(in *Inside) []string {
+		return []string{get(siteAllowed+":"+in.Args["plain"], "/a"), get(siteAllowed+":"+in.Args["plain"], "/"+in.Nonce)}
+	}), reached)
 	names := p("names", "resolve an allowed name", func(in *Inside) error {
 		if in.Args["access"] == string(accessDirect) {
 			return in.ask("udp", question(dnsmessage.TypeA, 0, "loopback."+siteRebind))
@@ -59,10 +62,7 @@ func gateControls() []Probe {
 		_, err := in.address(siteAllowed)
 		return err
 	}, nil)
-	return []Probe{
-		p("http", "ask an allowed host by HTTP", plainly(func(in *Inside) []string {
-			return []string{get(siteAllowed+":"+in.Args["plain"], "/a"), get(siteAllowed+":"+in.Args["plain"], "/"+in.Nonce)}
-		}), reached),
+	return concat(seen([]Probe{web}), []Probe{
 		p("tls", "ask an allowed host over TLS, with its own certificate", verified(siteAllowed), reached),
 		p("inspected", "ask a host that is looked into over TLS, with a certificate that the box trusts", verified(siteRead), reached),
 		p("http2", "ask a host that is looked into by HTTP/2", func(in *Inside) error {
@@ -90,7 +90,7 @@ func gateControls() []Probe {
 			return bytes.Contains(b[i:min(len(b), i+1000)], []byte("Bearer "+c.site.value)), "the value arrived at its host"
 		}),
 		own,
-	}
+	})
 }
 
 // verified asks a host over TLS. A host that is looked into has a certificate that the

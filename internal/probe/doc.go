@@ -49,7 +49,7 @@
 // what the machine may lack. Undo repairs the world after the attack has
 // happened; Dirty makes the engine put the whole workspace back.
 //
-// Probes of sceneGate run in a box that has a network: site.go has the servers of
+// Probes of sceneGate and sceneWeb run in a box that has a network: site.go has the servers of
 // ours that it leads to, reach.go what attacks speak to them. Everything that arrives
 // is in one book, so the nonce is said only where it must not arrive. Each has Host
 // and port right but for the one thing that it is about. Its policy also denies a

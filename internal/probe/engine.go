@@ -125,7 +125,7 @@ const runLimit = 15 * time.Minute
 
 // scenes are the scenarios in the order they are started: the longest first.
 func scenes() []string {
-	return []string{sceneSlow, sceneMain, sceneGate, sceneSecond, sceneAsk, sceneKill, sceneEnd, sceneTTY, sceneFDs, sceneStdin, sceneStdinFile}
+	return []string{sceneSlow, sceneMain, sceneGate, sceneWeb, sceneSecond, sceneAsk, sceneKill, sceneEnd, sceneTTY, sceneFDs, sceneStdin, sceneStdinFile}
 }
 
 // slow are the categories that go into a box of their own, so that two processors
@@ -252,8 +252,9 @@ func (r *run) scene(ctx context.Context, scene string, at []int) error {
 			s.Close()
 		}
 	}
-	if scene == sceneGate {
-		h.access = r.access()
+	gated := scene == sceneGate || scene == sceneWeb
+	if gated {
+		h.access, h.secretive = r.access(), scene == sceneGate
 	}
 	var cases []*Case
 	var indices []int
@@ -266,7 +267,7 @@ func (r *run) scene(ctx context.Context, scene string, at []int) error {
 			r.finish(i, c, Cannot, noTTY, 0)
 			continue
 		}
-		if scene == sceneGate {
+		if gated {
 			if why := h.access.lacks(&c.Probe); why != "" {
 				r.finish(i, c, Cannot, why, 0)
 				continue
@@ -313,7 +314,7 @@ func (r *run) scene(ctx context.Context, scene string, at []int) error {
 		return fmt.Errorf("keep the workspace: %w", err)
 	}
 	h.cases = cases
-	if scene == sceneGate && h.access == accessGate {
+	if gated && h.access == accessGate {
 		why := ""
 		if h.command, why, err = r.o.Gate(h.World, h.grants()); err != nil {
 			return err
@@ -329,7 +330,7 @@ func (r *run) scene(ctx context.Context, scene string, at []int) error {
 	switch scene {
 	case sceneMain, sceneSlow, sceneAsk:
 		return s.oneByOne(ctx)
-	case sceneGate:
+	case sceneGate, sceneWeb:
 		if err := s.oneByOne(ctx); err != nil {
 			return err
 		}

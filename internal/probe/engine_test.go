@@ -53,6 +53,17 @@ func TestNothingRan(t *testing.T) {
 	}
 }
 
+// What a sandbox says of why it does not start comes with the error, also when it
+// comes a moment after its end.
+func TestLastWords(t *testing.T) {
+	t.Parallel()
+	_, err := fake(t, `setsid sh -c 'sleep 0.2; echo no room for a sandbox >&2' & exit 3`, "files.ssh-key")
+	var start *StartError
+	if !errors.As(err, &start) || !strings.Contains(start.Said, "no room") {
+		t.Errorf("%v", err)
+	}
+}
+
 // A probe whose report does not come is unknown, and the others are told apart.
 func TestUnknown(t *testing.T) {
 	t.Parallel()

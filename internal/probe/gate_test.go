@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -111,7 +112,7 @@ func TestGateOfOthers(t *testing.T) {
 	ran := 0
 	for _, r := range results {
 		switch {
-		case r.Probe.Scene != sceneGate:
+		case r.Probe.Scene != sceneGate && r.Probe.Scene != sceneWeb:
 		case r.Probe.OwnGate:
 			if r.Status != Cannot || !strings.HasPrefix(r.Reason, notApplicable) {
 				t.Errorf("%s: %s: %s", r.Probe.ID, r.Status, r.Reason)
@@ -150,12 +151,45 @@ func TestGateThatDoesNotLook(t *testing.T) {
 		g.Policy, _, _ = strings.Cut(g.Policy, "[secrets")
 	})
 	var err error
-	only := []string{"gate.unnamed-host", "gate.other-port", "gate.sni-*", "gate.no-tls", "gate.ssl2", "gate.host-*", "gate.absolute-*", "gate.old*", "gate.second-request", "gate.pipelined", "gate.connect-inside",
+	only := []string{"gate.unnamed-host", "gate.other-port", "gate.sni-*", "gate.no-tls", "gate.ssl2", "gate.host-*", "gate.absolute-*", "gate.old*", "gate.second-request", "gate.pipelined", "gate.connect-inside", "gate.seen-*",
 		"gate.smuggle-*", "gate.h2-*", "gate.http-secure-port", "gate.inspected-*", "gate.rebind-*", "gate.proxy-other", "gate.proxy-port", "gate.proxy-tunnel-*", "gate.proxy-socks-name", "rules.fetch"}
-	if o.Probes, err = Select(All(), only, []string{"controls"}, nil); err != nil {
+	// What is asked of a proxy is looked at by the proxy.
+	if o.Probes, err = Select(All(), only, []string{"controls", "gate.seen-proxy-get*", "gate.seen-proxy-second"}, nil); err != nil {
 		t.Fatal(err)
 	}
 	allEscape(t, o)
+}
+
+// Who reads requests that nobody encrypts depends on whether the box has a secret, and
+// so each of these probes is run in a box with one and in a box without.
+func TestGateOfBothKinds(t *testing.T) {
+	var mu sync.Mutex // the boxes are made at the same time
+	var grants []string
+	program := baileyProgram(t)
+	o := gateOptions(program, func(w World, more ...string) []string {
+		return slices.Concat([]string{program, "prove-run", w.Home, "--quiet"}, more, []string{"--"})
+	}, func(g *Grants) {
+		mu.Lock()
+		defer mu.Unlock()
+		grants = append(grants, g.Policy)
+	})
+	var err error
+	if o.Probes, err = Select(All(), []string{"gate.host-other", "gate.seen-host-other"}, []string{"controls"}, nil); err != nil {
+		t.Fatal(err)
+	}
+	results, err := Run(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range results {
+		if r.Status != Held {
+			t.Errorf("%s: %s: %s", r.Probe.ID, r.Status, r.Reason)
+		}
+	}
+	with := slices.DeleteFunc(slices.Clone(grants), func(p string) bool { return !strings.Contains(p, "[secrets.") })
+	if len(grants) != 2 || len(with) != 1 {
+		t.Errorf("%d boxes, %d with a secret; want 2 and 1", len(grants), len(with))
+	}
 }
 
 // A word that arrives after it was looked for is an escape all the same.

@@ -29,7 +29,8 @@ const (
 	sceneSecond    = "second"     // two boxes, one after the other
 	sceneKill      = "kill"       // killed in the middle
 	sceneEnd       = "end"        // ended in the usual way
-	sceneGate      = "gate"       // with a gate that leads to servers of ours
+	sceneGate      = "gate"       // with a gate that leads to servers of ours, and a secret
+	sceneWeb       = "web"        // the same without a secret: other code reads the requests then
 	sceneAsk       = "ask"        // with somebody outside who is waited for and does not answer
 )
 
@@ -49,8 +50,8 @@ type Probe struct {
 	Needs     func(*Case) string
 	NeedsRoot bool // only root can do it without walls
 	MayLack   bool // the attack may say that a program is missing inside
-	OwnGate   bool // sceneGate: about bailey's gate, and of no meaning for another sandbox
-	NeedsGate bool // sceneGate: what is attacked is there only where there is a gate
+	OwnGate   bool // with a gate: about bailey's, and of no meaning for another sandbox
+	NeedsGate bool // with a gate: what is attacked is there only where there is a gate
 	OwnBox    bool // about what bailey keeps and what its boxes have, and of no meaning for another sandbox
 	NeedsBox  bool // what is attacked is there only in a box
 	// Asks says that it asks for something, and Supervised that it is about rules for

@@ -243,6 +243,23 @@ func openDisk(dir, node string) error {
 	return readOne(node)
 }
 
+// openDevice opens one of the devices that do nothing when they are opened. Others
+// do: a watchdog restarts the machine.
+func openDevice() error {
+	last := errHeld
+	for _, name := range [...]string{"kmsg", "mem", "port", "kvm", "fuse", "net/tun", "loop-control", "loop0", "sda", "vda", "nvme0n1", "hwrng", "input/event0", "uinput", "autofs", "btrfs-control"} {
+		fd, err := unix.Open("/dev/"+name, unix.O_RDONLY|unix.O_NONBLOCK|unix.O_CLOEXEC|unix.O_NOCTTY, 0)
+		if err == nil {
+			unix.Close(fd)
+			return nil
+		}
+		if err != unix.ENOENT {
+			last = err
+		}
+	}
+	return last
+}
+
 // victimSecret starts a victim in Out and plants a secret there.
 func victimSecret(c *Case) error {
 	if err := c.Victim(); err != nil {
@@ -393,6 +410,22 @@ func changeProbes() []Probe {
 		p("sibling-write", "write to a file of another project", func(c *Case) error { return c.Target(c.own(c.Sibling)) }, overwrite),
 		{ID: "files.make-in-tmp", Severity: Boundary, Title: "make a file in the host's /tmp", Why: "programs outside use names in /tmp that can be guessed", Wall: "a /tmp of its own", Fix: fixWrite,
 			Plant: (*Case).NoHostTmp, Attack: create, Judge: touched, Undo: func(c *Case) { os.Remove(c.Args["path"]) }},
+		{ID: "files.devices", Severity: Boundary, Title: "open a device of the machine", Why: "devices lead to memory, disks, networks and the kernel's log, past every other wall", Wall: "a /dev of its own with six nodes that lead nowhere", Fix: fixFull,
+			Needs: func(*Case) string {
+				if err := openDevice(); err != nil {
+					return "this machine lets this user open none: " + err.Error()
+				}
+				return ""
+			}, Attack: func(*Inside) error { return openDevice() }},
+		root(Probe{ID: "files.device-mode", Severity: Boundary, Title: "change the mode of a device node of the host", Why: "a /dev/null that nobody may write to stops the machine's work", Wall: "device nodes are mounted read-only", Fix: fixWrite,
+			Attack: func(*Inside) error {
+				const null = "/dev/null"
+				var st unix.Stat_t
+				if err := unix.Stat(null, &st); err != nil {
+					return err
+				}
+				return unix.Chmod(null, st.Mode&0o7777) // to what it is
+			}}),
 		root(Probe{ID: "files.passwd", Severity: Boundary, Title: "open /etc/passwd for writing", Why: "a line in it is an account", Wall: wallReadOnly + ", host uid 0 is not used", Fix: fixWrite, Attack: open("/etc/passwd")}),
 		root(Probe{ID: "files.usr", Severity: Persistence, Title: "make a file in /usr/bin", Why: "everybody on the machine runs what lies there", Wall: wallReadOnly + ", host uid 0 is not used", Fix: fixWrite,
 			Attack: func(*Inside) error { // without a name: it is gone when it is closed

@@ -32,6 +32,21 @@ func gateProbe(id, title, why, wall string, attack func(*Inside) error) Probe {
 		Plant: (*Case).website, Attack: attack, Judge: reached}
 }
 
+// seen takes probes of requests that nobody encrypts, and makes two of each: in a box
+// without a secret the gate itself reads them, and in one with a secret what looks for
+// secrets does.
+func seen(list []Probe) []Probe {
+	out := make([]Probe, 0, 2*len(list))
+	for _, p := range list {
+		q := p
+		p.Scene = sceneWeb
+		q.ID = strings.Replace(q.ID, ".", ".seen-", 1)
+		q.Title += ", where secrets are looked for"
+		out = append(out, p, q)
+	}
+	return out
+}
+
 // anywhere marks a probe that means something for every sandbox with a network.
 func (p Probe) anywhere() Probe { p.OwnGate = false; return p }
 
@@ -355,7 +370,7 @@ func requestProbes() []Probe {
 		})
 	}
 	const first = "GET / HTTP/1.1\r\nHost: ALLOWED\r\n\r\n"
-	return []Probe{
+	return concat(seen([]Probe{
 		plain("host-other", "name another host in a request", one("GET /WORD HTTP/1.1\r\nHost: OTHER\r\n\r\n")),
 		plain("host-metadata", "name a metadata service in a request", one("GET /WORD HTTP/1.1\r\nHost: 169.254.169.254\r\n\r\n")),
 		plain("host-loopback", "name localhost in a request", one("GET /WORD HTTP/1.1\r\nHost: localhost:PORT\r\n\r\n")),
@@ -383,6 +398,7 @@ func requestProbes() []Probe {
 		plain("smuggle-end", "send a request behind the end of a body", one("POST / HTTP/1.1\r\nHost: ALLOWED\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\nGET /WORD HTTP/1.1\r\nHost: OTHER\r\n\r\n")),
 		plain("h2-prior", "speak HTTP/2 at once where requests must be seen", one("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\nWORD\r\n\r\n")),
 		plain("h2-upgrade", "change to HTTP/2 and name another host there", one("GET / HTTP/1.1\r\nHost: ALLOWED\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n\r\nPRI * HTTP/2.0\r\n\r\nSM\r\n\r\nWORD\r\n\r\n")),
+	}), []Probe{
 		inside("inspected-host", "name another host inside TLS", one("GET /ok/WORD HTTP/1.1\r\nHost: OTHER\r\n\r\n")),
 		inside("inspected-absolute", "name another host in the request line inside TLS", one("GET https://OTHER/ok/WORD HTTP/1.1\r\nHost: READ\r\n\r\n")),
 		inside("inspected-method", "use a method that no rule allows", one("POST /ok/WORD HTTP/1.1\r\nHost: READ\r\nContent-Length: 0\r\n\r\n")),
@@ -397,7 +413,7 @@ func requestProbes() []Probe {
 		h2("h2-no-path", "ask for a path that no rule allows by HTTP/2", siteRead, "/no/WORD", nil, nil),
 		h2("h2-dots", "ask for such a path by way of an allowed one by HTTP/2", siteRead, "/ok/../no/WORD", nil, nil),
 		h2("h2-method", "use a method that no rule allows by HTTP/2", siteRead, "/ok/WORD", nil, func(*Inside) io.Reader { return bytes.NewReader([]byte("x")) }),
-	}
+	})
 }
 
 // rebindProbes reach a server that only answers of our name server lead to.
@@ -490,7 +506,7 @@ func proxyProbes() []Probe {
 		})
 	}
 	named := func(s string) []byte { return append([]byte{byte(len(s))}, s...) }
-	return []Probe{
+	return concat([]Probe{
 		connect("other", "ask the proxy for another host", siteOther),
 		connect("port", "ask the proxy for another port of an allowed host", siteAllowed),
 		connect("loopback", "ask the proxy for 127.0.0.1", "127.0.0.1"),
@@ -506,27 +522,6 @@ func proxyProbes() []Probe {
 		connect("dot", "ask the proxy for an address with a dot behind", "127.0.0.1."),
 		connect("host-loopback", "ask the proxy for the host's loopback by name", siteHost),
 		connect("user", "ask the proxy for a host behind a user name", siteAllowed+"@127.0.0.1"),
-		p("get", "ask the proxy for a page of another host", "plain", func(in *Inside) string {
-			return "GET http://" + in.at(siteOther, "plain") + "/" + in.Nonce + " HTTP/1.1\r\nHost: " + in.at(siteOther, "plain") + "\r\n\r\n"
-		}, nil),
-		p("get-host", "ask the proxy for a page of an allowed host in the name of another", "plain", func(in *Inside) string {
-			return "GET http://" + siteAllowed + ":" + in.Args["plain"] + "/" + in.Nonce + " HTTP/1.1\r\nHost: " + in.at(siteOther, "plain") + "\r\n\r\n"
-		}, nil),
-		p("second", "ask the proxy for a page of another host in the second request", "plain", func(in *Inside) string {
-			return "GET http://" + siteAllowed + ":" + in.Args["plain"] + "/ HTTP/1.1\r\nHost: " + siteAllowed + ":" + in.Args["plain"] + "\r\n\r\n"
-		}, func(in *Inside) string {
-			return "GET http://" + in.at(siteOther, "plain") + "/" + in.Nonce + " HTTP/1.1\r\nHost: " + in.at(siteOther, "plain") + "\r\n\r\n"
-		}),
-		p("tunnel-host", "name another host inside a tunnel to an allowed one", "plain", func(in *Inside) string {
-			to := siteAllowed + ":" + in.Args["plain"]
-			return "CONNECT " + to + " HTTP/1.1\r\nHost: " + to + "\r\n\r\n"
-		}, func(in *Inside) string { return get(in.at(siteOther, "plain"), "/"+in.Nonce) }),
-		p("tunnel-tunnel", "ask for a tunnel to another host inside one to an allowed host", "plain", func(in *Inside) string {
-			to := siteAllowed + ":" + in.Args["plain"]
-			return "CONNECT " + to + " HTTP/1.1\r\nHost: " + to + "\r\n\r\n"
-		}, func(in *Inside) string {
-			return "CONNECT " + siteOther + ":" + in.Args["stray"] + " HTTP/1.1\r\nHost: " + siteOther + "\r\nX: " + in.Nonce + "\r\n\r\n"
-		}),
 		socks("socks-name", "ask for another host by SOCKS", 3, named(siteOther)),
 		socks("socks-address", "ask for 127.0.0.1 by SOCKS", 1, []byte{127, 0, 0, 1}),
 		socks("socks-six", "ask for ::1 by SOCKS", 4, net.IPv6loopback),
@@ -550,5 +545,27 @@ func proxyProbes() []Probe {
 			}
 			return in.say(c, get(in.at(siteOther, "plain"), "/"+in.Nonce))
 		}),
-	}
+	}, seen([]Probe{
+		p("get", "ask the proxy for a page of another host", "plain", func(in *Inside) string {
+			return "GET http://" + in.at(siteOther, "plain") + "/" + in.Nonce + " HTTP/1.1\r\nHost: " + in.at(siteOther, "plain") + "\r\n\r\n"
+		}, nil),
+		p("get-host", "ask the proxy for a page of an allowed host in the name of another", "plain", func(in *Inside) string {
+			return "GET http://" + siteAllowed + ":" + in.Args["plain"] + "/" + in.Nonce + " HTTP/1.1\r\nHost: " + in.at(siteOther, "plain") + "\r\n\r\n"
+		}, nil),
+		p("second", "ask the proxy for a page of another host in the second request", "plain", func(in *Inside) string {
+			return "GET http://" + siteAllowed + ":" + in.Args["plain"] + "/ HTTP/1.1\r\nHost: " + siteAllowed + ":" + in.Args["plain"] + "\r\n\r\n"
+		}, func(in *Inside) string {
+			return "GET http://" + in.at(siteOther, "plain") + "/" + in.Nonce + " HTTP/1.1\r\nHost: " + in.at(siteOther, "plain") + "\r\n\r\n"
+		}),
+		p("tunnel-host", "name another host inside a tunnel to an allowed one", "plain", func(in *Inside) string {
+			to := siteAllowed + ":" + in.Args["plain"]
+			return "CONNECT " + to + " HTTP/1.1\r\nHost: " + to + "\r\n\r\n"
+		}, func(in *Inside) string { return get(in.at(siteOther, "plain"), "/"+in.Nonce) }),
+		p("tunnel-tunnel", "ask for a tunnel to another host inside one to an allowed host", "plain", func(in *Inside) string {
+			to := siteAllowed + ":" + in.Args["plain"]
+			return "CONNECT " + to + " HTTP/1.1\r\nHost: " + to + "\r\n\r\n"
+		}, func(in *Inside) string {
+			return "CONNECT " + siteOther + ":" + in.Args["stray"] + " HTTP/1.1\r\nHost: " + siteOther + "\r\nX: " + in.Nonce + "\r\n\r\n"
+		}),
+	}))
 }

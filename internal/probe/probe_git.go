@@ -171,6 +171,18 @@ func gitProbes() []Probe {
 			}
 			return appendTo(in.WS+"/src/looks/config", fmt.Sprintf("[core]\n\tworktree = %s\n", in.WS))
 		})),
+		in("src/moved", p("bare-moved", "move a directory out of .git that git takes for a bare repository", "what runs nothing where it lies runs elsewhere", func(in *Inside) error {
+			from := in.WS + "/.git/refs/heads/looks" // a reference there may be called config
+			err := other(in, from)
+			if err == nil {
+				err = appendTo(from+"/config", fmt.Sprintf("[core]\n\tworktree = %s\n", in.WS))
+			}
+			if err == nil {
+				err = os.Rename(from, in.WS+"/src/moved")
+			}
+			os.RemoveAll(from)
+			return err
+		})),
 		also(func(c *Case) error {
 			if err := c.write(c.WS+"/scripts/clean.sh", "#!/bin/sh\ncat\n"); err != nil {
 				return err

@@ -68,6 +68,23 @@ func callProbes() []Probe {
 		call("kcmp", "compare processes (kcmp)", "it tells kernel addresses apart", unix.SYS_KCMP, uintptr(os.Getpid()), uintptr(os.Getpid()), 99, 0, 0),
 		call("open-tree", "clone mounts (open_tree)", surface, unix.SYS_OPEN_TREE, bad, nowhere, 1<<30),
 		call("fsconfig", "configure a file system (fsconfig)", surface, unix.SYS_FSCONFIG, bad, 0, 0, 0, 0),
+		// What the kernel looks at before it asks for a capability is wrong, so that its
+		// answer is another than the filter's.
+		call("mount", "mount (mount)", surface, unix.SYS_MOUNT, nowhere, nowhere, nowhere, 0, nowhere),
+		call("umount", "unmount (umount2)", surface, unix.SYS_UMOUNT2, nowhere, bad),
+		call("chroot", "change the root (chroot)", surface, unix.SYS_CHROOT, nowhere),
+		call("mount-setattr", "change a mount's attributes (mount_setattr)", surface, unix.SYS_MOUNT_SETATTR, bad, nowhere, bad, nowhere, 0),
+		call("quotactl-fd", "work on disk quotas (quotactl_fd)", machine, unix.SYS_QUOTACTL_FD, bad, 0, 0, 0),
+		call("fanotify-mark", "choose what is watched (fanotify_mark)", "it sees what every program opens", unix.SYS_FANOTIFY_MARK, bad, bad, bad, bad, nowhere),
+		call("clock-adjtime", "adjust a clock (clock_adjtime)", clock, unix.SYS_CLOCK_ADJTIME, 0, nowhere),
+		call("adjtimex", "adjust the clock (adjtimex)", clock, unix.SYS_ADJTIMEX, nowhere),
+		call("migrate-pages", "move a process's memory (migrate_pages)", others, unix.SYS_MIGRATE_PAGES, 0, 64, nowhere, nowhere),
+		call("move-pages", "move pages of memory (move_pages)", others, unix.SYS_MOVE_PAGES, 0, 0, 0, 0, 0, 0),
+		call("vm-readv", "read another process (process_vm_readv)", others, unix.SYS_PROCESS_VM_READV, 0, 0, 0, 0, 0, 1),
+		call("pidfd-getfd", "take a descriptor out of another process (pidfd_getfd)", others, unix.SYS_PIDFD_GETFD, bad, 0, 0),
+		call("ptrace-attach", "attach to another process (ptrace)", others, unix.SYS_PTRACE, unix.PTRACE_ATTACH, 1<<30, 0, 0),
+		call("ptrace-seize", "trace another process (ptrace)", others, unix.SYS_PTRACE, unix.PTRACE_SEIZE, 1<<30, 0, 0),
+		call("set-mm", "make /proc show another program than runs (prctl)", "what looks at processes is told what they want", unix.SYS_PRCTL, unix.PR_SET_MM, bad, 0, 0, 1),
 		call("unknown", "make a system call that does not exist yet", "what is new tomorrow nobody has looked at today", 600),
 	}
 	// A kernel that does not know it and a filter that refuses it answer the same.

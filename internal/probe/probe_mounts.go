@@ -6,6 +6,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"unsafe"
 
@@ -59,6 +60,10 @@ func mountProbes() []Probe {
 				err := os.WriteFile(filepath.Join(other, ".nvim.lua"), []byte("evil\n"), 0o644)
 				return errors.Join(err, back(other, in.WS))
 			}, Judge: touched, Undo: func(c *Case) { os.Remove(c.Args["path"]) }}
+	}
+	flag := func(id, title, why, option, announced string) Probe {
+		return Probe{ID: "mounts." + id, Severity: Hardening, Title: title, Why: why, Wall: option + " on every mount", Fix: fixFull, Weaker: announced,
+			Attack: func(*Inside) error { return findMount(option) }}
 	}
 	// hidden reads a file of the workspace that a rule hides, which is a mount point too.
 	hidden := func(id, title string, attack func(in *Inside, path, other string) error) Probe {
@@ -172,6 +177,8 @@ func mountProbes() []Probe {
 			return os.Remove(from)
 		}),
 		{ID: "mounts.every-point", Severity: Hardening, NeedsBox: true, Title: "rename every mount point of the box", Why: "what was mounted to stay would be somewhere else", Wall: "mount points stay where they are: in the kernel, and in the name broker", Fix: fixFull, Attack: renameMounts},
+		flag("set-id", "find a mount where set-user-id bits count", "what belongs to root and has the bit runs as root", "nosuid", "set-user-id"),
+		flag("devices", "find a mount where device nodes count", "a node that somebody has made leads to the disk, or to memory", "nodev", "device nodes"),
 		hidden("renamed", "rename a hidden file", func(in *Inside, path, other string) error {
 			return errors.Join(os.Rename(path, other), both(in, path, other))
 		}),
@@ -216,6 +223,14 @@ func mountProbes() []Probe {
 		space("user-mount", "make a user and a mount namespace", unix.CLONE_NEWUSER|unix.CLONE_NEWNS, false),
 		space("user-net", "make a user and a network namespace", unix.CLONE_NEWUSER|unix.CLONE_NEWNET, false),
 		space("user-high", "make a user namespace with high bits in the flags", unix.CLONE_NEWUSER|0xffff<<32, false),
+		{ID: "mounts.unshare", Severity: Hardening, Title: "move to a user namespace of its own (unshare)", Why: "in a namespace of its own a program has all capabilities, and much of the kernel opens to it", Wall: "syscall allow list", Fix: fixFull,
+			Needs: func(*Case) string {
+				if err := unshare(unix.CLONE_NEWUSER); err != nil {
+					return "this machine has no user namespaces for this user: " + err.Error()
+				}
+				return ""
+			},
+			Attack: func(*Inside) error { return unshare(unix.CLONE_NEWUSER) }},
 		space("mount", "make a mount namespace", unix.CLONE_NEWNS, true),
 		space("net", "make a network namespace", unix.CLONE_NEWNET, true),
 		{ID: "mounts.clone3", Severity: Hardening, Title: "make a user namespace with clone3", Why: "its flags lie in memory, where a filter cannot see them", Wall: "clone3 is answered as if it were not there", Fix: fixFull,
@@ -239,6 +254,28 @@ func mountProbes() []Probe {
 		open("uevent", "/sys/kernel/uevent_helper", "the kernel runs what it names as root of the host"),
 		{ID: "mounts.uid-map", Severity: Hardening, Title: "open the id map of the own user namespace for writing", Why: "ids that are mapped wrongly are others' ids", Wall: "procfs is read-only", Fix: fixFull, Attack: func(*Inside) error { return openForWriting("/proc/self/uid_map") }},
 	}
+}
+
+// findMount finds a mount without an option. Single device nodes and the terminals are
+// there to be devices, and lead nowhere else.
+func findMount(option string) error {
+	text, err := os.ReadFile("/proc/self/mountinfo")
+	if err != nil {
+		return err
+	}
+	for line := range strings.Lines(string(text)) {
+		before, after, ok := strings.Cut(line, " - ")
+		f, kind := strings.Fields(before), strings.Fields(after)
+		if !ok || len(f) < 6 || len(kind) == 0 || slices.Contains(strings.Split(f[5], ","), option) {
+			continue
+		}
+		var st unix.Stat_t
+		node := unix.Lstat(f[4], &st) == nil && st.Mode&unix.S_IFMT == unix.S_IFCHR
+		if option != "nodev" || !node && kind[0] != "devpts" {
+			return nil
+		}
+	}
+	return errHeld
 }
 
 // renameMounts renames each mount point of the box to another name and back: those of
@@ -315,6 +352,25 @@ func fork(flags uintptr) error {
 	}
 	unix.Wait4(int(pid), nil, 0, nil)
 	return nil
+}
+
+// unshare does it in a process of its own: the kernel asks for one without threads.
+func unshare(flags uintptr) error {
+	pid, _, e := unix.RawSyscall6(unix.SYS_CLONE, uintptr(unix.SIGCHLD), 0, 0, 0, 0, 0)
+	if e != 0 {
+		return e
+	}
+	if pid == 0 {
+		_, _, e := unix.RawSyscall(unix.SYS_UNSHARE, flags, 0, 0)
+		for {
+			unix.RawSyscall(unix.SYS_EXIT_GROUP, uintptr(e), 0, 0)
+		}
+	}
+	var ws unix.WaitStatus
+	if _, err := unix.Wait4(int(pid), &ws, 0, nil); err != nil {
+		return err
+	}
+	return errno(unix.Errno(ws.ExitStatus()))
 }
 
 // clone3 does the same by the newer call.

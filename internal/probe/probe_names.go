@@ -82,8 +82,8 @@ func waysToMake() []Probe {
 			}, Judge: touched, Dirty: true}
 	}
 	made := func(fd int, err error) error { unix.Close(fd); return err }
-	return []Probe{
-		p("creat", "creat", func(_ *Inside, path, _ string) error { return made(unix.Open(path, unix.O_CREAT|unix.O_WRONLY, 0o644)) }),
+	return concat(oldWaysToMake(p), []Probe{
+		p("open", "an open for writing", func(_ *Inside, path, _ string) error { return made(unix.Open(path, unix.O_CREAT|unix.O_WRONLY, 0o644)) }),
 		p("read-only-open", "an open for reading", func(_ *Inside, path, _ string) error {
 			return made(unix.Open(path, unix.O_CREAT|unix.O_RDONLY, 0o644))
 		}),
@@ -181,7 +181,7 @@ func waysToMake() []Probe {
 				}
 				return last
 			}, Judge: touched, Dirty: true},
-	}
+	})
 }
 
 func spellings() []string { return []string{".GIT", ".gIt", ".g\u200cit", "git~1"} }
@@ -216,7 +216,22 @@ func waysToChange() []Probe {
 			xattr.Needs = q.Needs
 		}
 	}
-	return []Probe{
+	fxattr := xattr
+	fxattr.ID, fxattr.Title = "names.change-xattr-descriptor", "set an attribute of a protected file by its descriptor"
+	fxattr.Attack = func(in *Inside) error {
+		fd, err := unix.Open(in.Args["path"], unix.O_RDONLY, 0)
+		if err != nil {
+			return err
+		}
+		defer unix.Close(fd)
+		return unix.Fsetxattr(fd, "user.bailey-prove", []byte("x"), 0)
+	}
+	lxattr := xattr
+	lxattr.ID, lxattr.Title = "names.change-xattr-link", "set an attribute of a protected file without following links"
+	lxattr.Attack = func(in *Inside) error {
+		return unix.Lsetxattr(in.Args["path"], "user.bailey-prove", []byte("x"), 0)
+	}
+	return concat(oldWaysToChange(p), []Probe{
 		p("write", "write to a protected file", func(_ *Inside, path, _ string) error { return put(path, os.O_WRONLY) }),
 		p("append", "append to a protected file", func(_ *Inside, path, _ string) error { return put(path, os.O_WRONLY|os.O_APPEND) }),
 		p("truncate", "truncate a protected file", func(_ *Inside, path, _ string) error { return unix.Truncate(path, 1) }),
@@ -315,8 +330,16 @@ func waysToChange() []Probe {
 			copy(mem, "evil")
 			return unix.Munmap(mem)
 		}),
-		xattr,
-	}
+		p("chmod-descriptor", "make a protected file a program by its descriptor", func(_ *Inside, path, _ string) error {
+			f, err := os.Open(path)
+			if err != nil {
+				return err
+			}
+			defer f.Close()
+			return f.Chmod(0o755)
+		}),
+		xattr, fxattr, lxattr,
+	})
 }
 
 // gitNames take git's own directory apart.

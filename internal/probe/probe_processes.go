@@ -305,6 +305,14 @@ func seeProbes() []Probe {
 			in.Loot([]byte(name))
 			return err
 		}),
+		p("cgroup", "see which control group of the machine it is in", "control group", func(c *Case) (err error) {
+			c.Token, err = os.Readlink("/proc/self/ns/cgroup")
+			return err
+		}, func(in *Inside) error {
+			ns, err := os.Readlink("/proc/self/ns/cgroup")
+			in.Loot([]byte(ns))
+			return err
+		}).ofItself(),
 		p("maps", "see where a process outside has its memory", "", func(c *Case) error { c.Token = "/tools/bailey"; return c.Victim() }, func(in *Inside) error {
 			return lootFile(in, fmt.Sprintf("/proc/%d/maps", victimPID(in)))
 		}),
@@ -316,12 +324,20 @@ func seeProbes() []Probe {
 			_, _, e := unix.RawSyscall6(unix.SYS_MOVE_PAGES, uintptr(pid), 0, 0, 0, 0, 0)
 			return errno(e)
 		}),
+		{ID: "processes.first", Severity: Hardening, OwnBox: true, NeedsRoot: true, Title: "signal the first process of the box", Why: "it is what ends the box, and the box's commands have no business with it", Wall: "Landlock signal scope", Fix: "run a kernel with Landlock ABI 6",
+			Attack: func(*Inside) error { return unix.Kill(1, 0) }}, // which only asks
 		call("pidfd-open", "hold a process outside by a descriptor", "held by number", func(pid int) error {
 			fd, err := unix.PidfdOpen(pid, 0)
 			unix.Close(fd)
 			return err
 		}),
 	}
+}
+
+// ofItself is for a probe that looks at the box, and at no process outside.
+func (p Probe) ofItself() Probe {
+	p.Why, p.Wall = "the name of a group tells what runs on the machine, and where it ends the box's bounds do", "cgroup namespace"
+	return p
 }
 
 // victimPID is the victim's number. Whatever is done to it must not be done to a

@@ -256,6 +256,7 @@ func (in *Inside) over2(host, authority, path string, header http.Header, body i
 		return err
 	}
 	defer resp.Body.Close()
+	in.Loot([]byte(resp.Header.Get("X-Echo") + "\n"))
 	b, _ := io.ReadAll(io.LimitReader(resp.Body, 4096))
 	in.Loot(b)
 	if resp.StatusCode != 200 {

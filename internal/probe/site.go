@@ -143,9 +143,9 @@ func (c *Case) website() error {
 		if c.access != accessPrefix {
 			c.secretEnv = append(c.secretEnv, "SSL_CERT_FILE="+filepath.Join(s.dir, "ca.pem"))
 		}
-		if c.access == accessGate {
+		if c.access == accessGate && c.secretive {
 			c.secretEnv = append(c.secretEnv, secretOutside+"="+s.value)
-		} else { // as people do without a gate
+		} else if c.access != accessGate { // as people do without a gate
 			c.secretEnv = append(c.secretEnv, secretInside+"="+s.value)
 		}
 	}
@@ -174,25 +174,29 @@ func (h *host) grants() Grants {
 	}
 	flags = append(flags, "--localhost="+s.local)
 	resolver := "127.0.0.1:" + s.names
-	return Grants{Flags: flags, Resolver: resolver, Logs: s.dir, Policy: fmt.Sprintf(`[network]
-default = "deny"
-resolver = %q
-upstream = "none"
-
+	secret := ""
+	if h.secretive {
+		secret = fmt.Sprintf(`
 [secrets.bailey-prove]
 source = "env:%s"
 hosts = [%q]
 header = "Authorization"
 format = "Bearer {}"
 env = "%s"
-
+`, secretOutside, siteSecret, secretInside)
+	}
+	return Grants{Flags: flags, Resolver: resolver, Logs: s.dir, Policy: fmt.Sprintf(`[network]
+default = "deny"
+resolver = %q
+upstream = "none"
+%s
 [permissions]
 allow = ["Bash", "Read", "Edit", "WebFetch", "Bash(cat *)", "Read(~/**)", "Edit(**)"]
 deny = ["Bash(%s *)"]
 
 [files]
 deny = [%s]
-`, resolver, secretOutside, siteSecret, secretInside, deniedProgram, quoted(h.hidden))}
+`, resolver, secret, deniedProgram, quoted(h.hidden))}
 }
 
 // quoted writes texts as the elements of a list in TOML.
@@ -318,6 +322,7 @@ func (s *site) http2(c *tls.Conn) {
 		var head bytes.Buffer
 		r.Header.Write(&head)
 		s.note(fmt.Appendf(nil, "%s %s %s\n%s\n%s", r.Method, r.Host, r.RequestURI, &head, body))
+		w.Header().Set("X-Echo", r.Header.Get("Authorization"))
 		fmt.Fprintf(w, "heard %s\n", r.Header.Get("Authorization"))
 	})}
 	l := &onlyOne{c: c, done: make(chan struct{})}

@@ -54,6 +54,7 @@ type box struct {
 	in      io.WriteCloser
 	reports chan *Report
 	done    chan struct{} // closed when its output has ended
+	quiet   chan struct{} // closed when its messages have; nil on a terminal, where they are one with it
 	exited  chan struct{} // closed when the launcher has ended; it is waited for in end
 	over    bool          // end was called
 	screen  *screen       // of a terminal
@@ -119,7 +120,9 @@ func (s *stage) start(word string) (*box, error) {
 	}
 	go b.watch()
 	go b.listen(out)
+	b.quiet = make(chan struct{})
 	go func() {
+		defer close(b.quiet)
 		buf := make([]byte, 4096)
 		for {
 			n, err := errs.Read(buf)
@@ -179,6 +182,10 @@ func (b *box) watch() {
 	close(b.exited)
 }
 
+// lastWords is how long what a box has said may take to be read here, when it has
+// ended: why it did not start is there. Only what lives on makes it wait so long.
+const lastWords = time.Second
+
 // end ends a box and all that is in its process group, and says how it ended.
 func (b *box) end(patience time.Duration) string {
 	if b.over {
@@ -195,9 +202,18 @@ func (b *box) end(patience time.Duration) string {
 	endGroup(b.cmd.Process.Pid) // what is left of its group
 	<-b.exited
 	b.cmd.Wait() // how it ended is in ProcessState
-	select {
-	case <-b.done:
-	case <-time.After(100 * time.Millisecond): // something that lives on has its output
+
+	// Something that lives on may have its output.
+	late, cancel := context.WithTimeout(context.Background(), lastWords)
+	defer cancel()
+	for _, ended := range [...]chan struct{}{b.done, b.quiet} {
+		if ended == nil {
+			continue
+		}
+		select {
+		case <-ended:
+		case <-late.Done():
+		}
 	}
 	if b.screen != nil {
 		b.screen.close()

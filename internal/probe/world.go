@@ -30,10 +30,11 @@ type host struct {
 	stdin   *os.File      // its standard input; nil for the requests
 	screen  *screen       // its terminal
 
-	access    access   // sceneGate: how servers of ours are reached
-	site      *site    // sceneGate: these servers
-	command   []string // sceneGate: the sandbox, when it is bailey's
-	hidden    []string // sceneGate: files of the workspace that the policy denies
+	access    access   // with a gate: how servers of ours are reached
+	site      *site    // with a gate: these servers
+	command   []string // with a gate: the sandbox, when it is bailey's
+	hidden    []string // with a gate: files of the workspace that the policy denies
+	secretive bool     // with a gate: the policy has a secret
 	secretEnv []string // variables with secrets, in the sandbox's environment
 	noKeys    string   // why there is no session keyring
 	victims   []*victim
