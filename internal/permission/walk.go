@@ -20,8 +20,15 @@ func (a *analysis) stmt(s *syntax.Stmt) {
 		return
 	}
 	var input *syntax.Redirect // the here-document or here-string
+	defer func(fed bool) { a.fed = fed }(a.fed)
 	for _, r := range s.Redirs {
 		a.redirect(r)
+		if a.fed && fromStdin(r) {
+			if c, ok := s.Cmd.(*syntax.CallExpr); ok && len(c.Args) > 0 && c.Args[0].Lit() == "exec" {
+				a.note(kindText, a.source(s), "what the shell reads from there is run")
+			}
+			a.fed = false
+		}
 		switch r.Op {
 		case syntax.Hdoc, syntax.DashHdoc, syntax.WordHdoc:
 			input = r
@@ -49,6 +56,12 @@ func (a *analysis) stmt(s *syntax.Stmt) {
 		switch loop := c.Loop.(type) {
 		case *syntax.WordIter:
 			a.setting(loop.Name.Value, a.source(loop), false)
+			if integer(loop.Name.Value) {
+				a.evaluatedOnce(loop.Name.Value, a.source(loop))
+			}
+			if c.Select && a.fed {
+				a.note(kindText, a.source(loop), eatsText)
+			}
 			a.descend(loop.Items...)
 		case *syntax.CStyleLoop:
 			a.arithm(loop.Init)
@@ -66,7 +79,10 @@ func (a *analysis) stmt(s *syntax.Stmt) {
 		}
 	case *syntax.BinaryCmd:
 		a.stmt(c.X)
+		fed := a.fed
+		a.fed = fed && c.Op != syntax.Pipe && c.Op != syntax.PipeAll
 		a.stmt(c.Y)
+		a.fed = fed
 	case *syntax.FuncDecl:
 		a.stmt(c.Body)
 	case *syntax.ArithmCmd:
@@ -92,6 +108,15 @@ func (a *analysis) stmt(s *syntax.Stmt) {
 	default:
 		a.strange(c)
 	}
+}
+
+// fromStdin reports whether a redirection gives a command another standard input.
+func fromStdin(r *syntax.Redirect) bool {
+	switch r.Op {
+	case syntax.RdrIn, syntax.RdrInOut, syntax.DplIn, syntax.Hdoc, syntax.DashHdoc, syntax.WordHdoc:
+		return r.N == nil || r.N.Value == "0"
+	}
+	return false
 }
 
 // coproc looks at coproc NAME COMMAND. Bash takes a name for one only in front of a
@@ -209,6 +234,9 @@ func (a *analysis) expansion(p *syntax.ParamExp) {
 		case syntax.AssignUnset, syntax.AssignUnsetOrNull:
 			if p.Param != nil {
 				a.setting(p.Param.Value, src, false)
+				if integer(p.Param.Value) {
+					a.evaluatedOnce(p.Param.Value, src)
+				}
 			}
 		}
 	}
@@ -247,6 +275,9 @@ func (a *analysis) arithm(x syntax.ArithmExpr) {
 		a.arithm(x.X)
 		a.arithm(x.Y)
 	case *syntax.UnaryArithm:
+		if w, ok := x.X.(*syntax.Word); ok && (x.Op == syntax.Inc || x.Op == syntax.Dec) && decides(w.Lit()) {
+			a.setting(w.Lit(), a.source(x), false)
+		}
 		a.arithm(x.X)
 	case *syntax.ParenArithm:
 		a.arithm(x.X)
