@@ -482,3 +482,29 @@ allow head -c 5
 allow exec < f
 `)
 }
+
+// TestEveryday holds commands that agents use all the time, and that only read.
+func TestEveryday(t *testing.T) {
+	want(t, rules(t, ""), `
+ask env rm x
+ask env -S 'rm x'
+allow git config user.name
+ask git config user.name x
+ask git config --unset user.name
+allow ss -tlnp
+ask ss -K
+allow lsof -i :3000
+ask lsof -Db
+allow netstat -an | grep LISTEN
+allow gofmt -l .
+ask gofmt -w .
+ask gofmt -l -w=true .
+`)
+	want(t, rules(t, "approval on-request\ndeny Bash(rm *)"), `
+allow docker exec -it web ls
+deny docker exec -it web rm x
+deny docker exec rm x
+deny kubectl exec -it p -- rm x
+ask docker exec -it web bash
+`)
+}

@@ -10,6 +10,7 @@ var buildPrograms = [...]program{
 	{names: "go env", safe: true, bad: "-w -u", whole: true},
 	{names: "go doc", safe: true, bad: "-http", whole: true},
 	{names: "go help", safe: true},
+	{names: "gofmt", safe: true, bad: "-w -cpuprofile", whole: true},
 	{names: "go build", bad: "-toolexec -overlay -ldflags -gcflags -asmflags -gccgoflags -o -compiler -exec -modfile -pkgdir", whole: true, to: "-o"},
 	{names: "go test", bad: "-toolexec -overlay -ldflags -gcflags -asmflags -gccgoflags -o -exec -modfile -vettool -outputdir -fuzzcachedir -coverprofile -cpuprofile -memprofile -blockprofile -mutexprofile -trace", whole: true, to: "-o -coverprofile -cpuprofile -memprofile -blockprofile -mutexprofile -trace"},
 	{names: "go vet", bad: "-vettool -toolexec -overlay -fix", whole: true},

@@ -5,6 +5,9 @@ import "strings"
 // Programs that tell about the machine, and ones that reach another.
 var systemPrograms = [...]program{
 	{names: "id,whoami,groups,uname,uptime,free,nproc,getconf,lscpu,lsmem,lsusb,tty,logname,users,who,w,last,cal,locale,type,which,pgrep,pidof,ps,pstree,vmstat", safe: true},
+	{names: "ss", safe: true, bad: "-K --kill -D --diag -F --filter -N --net"},
+	{names: "netstat", safe: true},
+	{names: "lsof", safe: true, bad: "-D"},
 	{names: "arch", safe: true, look: noOperands}, // on a Mac it runs its operands
 	{names: "lspci", safe: true, bad: "-q -Q -i -p -A -O"},
 	{names: "whatis", safe: true, bad: "-C --config-file -M --manpath"},

@@ -171,6 +171,9 @@ func (a *analysis) anySuffix(cmd *command, w *wrapper, at int) {
 			cmd.problem = "there are more commands inside each other than are followed"
 			return
 		}
+		if text == "exec" && !w.joined {
+			continue // a word of docker and kubectl: outside a shell there is no such program
+		}
 		if name := in.name(); name != "" && (isShell(name) || findWrapper(name) != nil || runsOthers(name)) {
 			if in.wrapped > 2 {
 				cmd.problem = "there are more commands inside each other than are followed"
