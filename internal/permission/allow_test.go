@@ -309,6 +309,7 @@ func TestBadRules(t *testing.T) {
 	for text, problem := range map[string]string{
 		"Bash(":             "does not end with )",
 		"Bash()":            "nothing in its parentheses",
+		"Bash(:*)":          "names no command",
 		"Bsh(ls)":           "there is no tool",
 		"Bash(a && b)":      "a rule is about one command",
 		`Bash("a)`:          "quote that is not closed",
