@@ -99,10 +99,16 @@ var wrappers = [...]wrapper{
 	{name: "just", text: "-c --command", unsure: true}, {name: "sops", unsure: true, joined: true}, {name: "chamber", after: "--", unsure: true}, {name: "infisical", after: "--", unsure: true},
 }
 
+// isLinker reports whether a program is the dynamic linker, which runs the program that
+// is named in its arguments: ld.so, ld-linux-x86-64.so.2, ld-musl-x86_64.so.1, ld-2.31.so.
+func isLinker(name string) bool {
+	return name == "ld.so" || strings.HasPrefix(name, "ld-linux") || strings.HasPrefix(name, "ld-musl") || strings.HasPrefix(name, "ld-") && strings.HasSuffix(name, ".so")
+}
+
 // findWrapper returns the entry of a program; nil for one that is no wrapper.
 func findWrapper(name string) *wrapper {
-	if strings.HasPrefix(name, "ld-linux") || strings.HasPrefix(name, "ld-musl") || name == "ld.so" {
-		return &wrapper{name: name, unsure: true} // the dynamic linker runs a program
+	if isLinker(name) {
+		return &wrapper{name: name, unsure: true}
 	}
 	for i := range wrappers {
 		if wrappers[i].name == name {
