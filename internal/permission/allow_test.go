@@ -470,6 +470,8 @@ ask bash -H -c ls
 ask bash -o history -c ls
 ask bash -O expand_aliases -c ls
 allow bash -o pipefail -c ls
+allow bash --version
+ask bash --version -c x
 allow bash <<'E'\nls\ncat f | grep x\nwhile read -r x; do echo $x; done < f\nE
 ask bash <<'E'\nread x\nls\nE
 ask bash <<'E'\nread -n 5 x\necho rm x\nE

@@ -18,6 +18,10 @@ func isShell(name string) bool {
 // shellCommand looks into sh -c and its like.
 func (a *analysis) shellCommand(cmd *command, name string, input *syntax.Redirect) {
 	isText, stdin, at := false, false, 1
+	if len(cmd.words) == 2 && (cmd.words[1].alts[0] == "--version" || cmd.words[1].alts[0] == "--help") {
+		cmd.apart = cmd.words[1].exact // it tells something and ends
+		return
+	}
 options:
 	for ; at < len(cmd.words); at++ {
 		w := &cmd.words[at]
