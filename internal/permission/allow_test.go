@@ -481,6 +481,14 @@ ask bash <<'E'\nif true; then grep -m 1 x; fi\necho rm x\nE
 ask bash <<'E'\nsh -c 'head -c 5'\necho rm x\nE
 ask bash <<'E'\nselect x in a; do break; done\nE
 ask bash <<'E'\nexec < f\nE
+ask bash <<'E'\nexec <&3\nE
+allow bash <<'E'\nexec 2> /dev/null\nls\nE
+allow bash <<'E'\ncat <<F\nx\nF\nls\nE
+ask bash <<'E'\nread x <&0\nls\nE
+ask bash <<'E'\nread x < /dev/stdin\nls\nE
+ask bash <<'E'\nhead -c 5 < /proc/self/fd/0\nls\nE
+allow bash <<'E'\nhead -c 5 < /dev/null\nls\nE
+ask OPTIND=($x)
 allow head -c 5
 allow exec < f
 `)

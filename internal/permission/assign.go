@@ -53,6 +53,9 @@ func (a *analysis) assignment(as *syntax.Assign, exported bool) {
 	if !as.Naked || exported {
 		a.setting(as.Name.Value, a.source(as), exported)
 	}
+	if as.Array != nil && integer(as.Name.Value) {
+		a.evaluatedOnce(as.Name.Value, a.source(as))
+	}
 	if as.Value != nil && integer(as.Name.Value) {
 		if w := a.word(as.Value); !w.exact || !digitsOnly(w.alts[0]) && w.alts[0] != "" {
 			a.evaluatedOnce(as.Name.Value, a.source(as))

@@ -2,6 +2,7 @@ package permission
 
 import (
 	"fmt"
+	"strings"
 
 	"mvdan.cc/sh/v3/syntax"
 )
@@ -23,10 +24,10 @@ func (a *analysis) stmt(s *syntax.Stmt) {
 	defer func(fed bool) { a.fed = fed }(a.fed)
 	for _, r := range s.Redirs {
 		a.redirect(r)
-		if a.fed && fromStdin(r) {
-			if c, ok := s.Cmd.(*syntax.CallExpr); ok && len(c.Args) > 0 && c.Args[0].Lit() == "exec" {
-				a.note(kindText, a.source(s), "what the shell reads from there is run")
-			}
+		if c, ok := s.Cmd.(*syntax.CallExpr); a.fed && ok && len(c.Args) == 1 && c.Args[0].Lit() == "exec" && forInput(r) {
+			a.note(kindText, a.source(s), "what the shell reads from there is run")
+		}
+		if a.fed && a.otherInput(r) {
 			a.fed = false
 		}
 		switch r.Op {
@@ -110,11 +111,26 @@ func (a *analysis) stmt(s *syntax.Stmt) {
 	}
 }
 
-// fromStdin reports whether a redirection gives a command another standard input.
-func fromStdin(r *syntax.Redirect) bool {
+// forInput reports whether a redirection is one of the standard input.
+func forInput(r *syntax.Redirect) bool {
 	switch r.Op {
 	case syntax.RdrIn, syntax.RdrInOut, syntax.DplIn, syntax.Hdoc, syntax.DashHdoc, syntax.WordHdoc:
 		return r.N == nil || r.N.Value == "0"
+	}
+	return false
+}
+
+// otherInput reports whether a redirection gives a command another standard input than
+// the shell's. A copy of a descriptor may be the same one, and so may what the kernel
+// shows of it.
+func (a *analysis) otherInput(r *syntax.Redirect) bool {
+	switch {
+	case !forInput(r):
+	case r.Hdoc != nil, r.Op == syntax.WordHdoc:
+		return true
+	case r.Op != syntax.DplIn:
+		w := a.word(r.Word)
+		return w.exact && (w.alts[0] == "/dev/null" || !strings.HasPrefix(w.alts[0], "/dev/") && !strings.HasPrefix(w.alts[0], "/proc/"))
 	}
 	return false
 }
