@@ -73,7 +73,7 @@ func (q *question) put(ctx context.Context, program, dir string, d *ToolDecision
 	switch {
 	case ctx.Err() != nil:
 		return Deny, fmt.Sprintf("it did not answer in %v", delegateTimeout)
-	case err == nil:
+	case err == nil, errors.Is(err, exec.ErrWaitDelay): // it ended well, and left something running
 		return Allow, reason
 	case !errors.As(err, &exit):
 		return Deny, "it cannot be run: " + err.Error()
@@ -118,6 +118,9 @@ func answered(d ToolDecision, v Verdict, program, reason string) ToolDecision {
 		if p := &parts[i]; p.Verdict == Ask {
 			p.Verdict = v
 			p.Reason += "; " + text
+			if v == Allow {
+				p.Change = ""
+			}
 		}
 	}
 	d.Parts, d.Verdict, d.Reason = parts, v, text

@@ -12,6 +12,29 @@ import (
 // tricks are texts that somebody could hope are read as something else than bash
 // reads. Each runs rm or tool push, or is there to see that it does not.
 const tricks = `
+set -o history -o histexpand\ntrue x\n^true^rm
+set -o history -o histexpand\nhistory -s rm x\n!!
+bash -o history -o histexpand -c 'history -s rm x\n!!'
+OPTIND='a[$(rm x)]'
+RANDOM='a[$(rm x)]'
+HISTCMD='a[$(rm x)]'
+export OPTIND='a[$(rm x)]'
+read OPTIND <<< 'a[$(rm x)]'
+for OPTIND in 'a[$(rm x)]'; do :; done
+printf -v OPTIND %s 'a[$(rm x)]'
+x='a[$(rm x)]'; OPTIND=$x
+x='a[$(rm x)]'; [[ x+1 -eq 1 ]]
+x='a[$(rm x)]'; [[ "x+1" -eq 1 ]]
+x='a[$(rm x)]'; [[ 'x' -eq 1 ]]
+x='a[$(rm x)]'; (( "x+1" ))
+: & wait -np 'a[$(rm x)]'
+bash <<'E'\nread x\n: '\nrm x\n: '\nE
+bash <<'E'\nread -n 5 x\necho rm x\nE
+bash <<'E'\nhead -c 5\necho rm x\nE
+bash <<'E'\nexec < <(echo rm x)\nE
+bash -s <<'E'\nselect x in a; do break; done\n: '\nrm x\n: '\nE
+shopt -so keyword; ls PATH=.; rm x
+awk -f - <<< 'BEGIN{system("rm x")}'
 a=(rm x); "${a[@]}"
 a=(rm x); ${a[0]} y
 a=(rm x); ${a} y

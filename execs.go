@@ -2,6 +2,7 @@ package bailey
 
 import (
 	"context"
+	"crypto/sha256"
 	"path"
 	"slices"
 	"strconv"
@@ -45,7 +46,7 @@ type execs struct {
 }
 
 type refusal struct {
-	key   string
+	key   [sha256.Size]byte
 	until time.Time
 }
 
@@ -188,7 +189,7 @@ func (b *Box) judge(ctx context.Context, e *linux.Exec) syscall.Errno {
 	}
 	subject := permission.Quote(lists[0])
 	// The directory is left out: it is what execvp changes from one try to the next.
-	again := strconv.Itoa(e.PID) + "\x00" + path.Base(e.Path) + "\x00" + strings.Join(e.Args, "\x00")
+	again := sha256.Sum256([]byte(strconv.Itoa(e.PID) + "\x00" + path.Base(e.Path) + "\x00" + strings.Join(e.Args, "\x00")))
 	if b.execs.again(again) {
 		return syscall.EACCES
 	}
@@ -270,17 +271,14 @@ func (b *Box) passed(rules *permission.Deep, key string) {
 	x.passed[key] = struct{}{}
 }
 
-func (x *execs) again(key string) bool {
+func (x *execs) again(key [sha256.Size]byte) bool {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	now := time.Now()
 	return slices.ContainsFunc(x.refused, func(r refusal) bool { return r.key == key && now.Before(r.until) })
 }
 
-func (x *execs) refuse(key string) {
-	if len(key) > maxPassedBytes {
-		return
-	}
+func (x *execs) refuse(key [sha256.Size]byte) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	if len(x.refused) >= maxRefused {

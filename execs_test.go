@@ -207,9 +207,11 @@ func TestDeepAskedOnce(t *testing.T) {
 		}
 	}
 	b := open(t, bailey.Config{Dir: d, PolicyFile: rules(t, `permissions.ask = ["Bash(deploy *)"]`), Ask: a})
-	out, err := sh(t, b, "PATH=$PWD/a:$PWD/b:$PWD/c:$PATH; env deploy x").CombinedOutput()
-	if err == nil || traces(t, d) != "" || len(a.questions()) != 1 || len(b.Denials()) != 1 {
-		t.Errorf("%v, asked %+v: %s", err, a.questions(), out)
+	for i, word := range []string{"x", strings.Repeat("x", 5000)} {
+		out, err := sh(t, b, "PATH=$PWD/a:$PWD/b:$PWD/c:$PATH; env deploy "+word).CombinedOutput()
+		if err == nil || traces(t, d) != "" || len(a.questions()) != i+1 || len(b.Denials()) != i+1 {
+			t.Errorf("%v, asked %+v: %s", err, a.questions(), out)
+		}
 	}
 }
 

@@ -37,6 +37,7 @@ type shellLine struct {
 	text    string   // its text
 	stdin   bool     // -s was given
 	rest    []string // a script and its arguments, or the arguments of the text
+	changed bool     // an option may make something else of the text
 }
 
 // parseShell reads the arguments of bash, sh and zsh. Options are the shell's to
@@ -57,8 +58,15 @@ func parseShell(args []string) (shellLine, error) {
 			switch a {
 			case "--rcfile", "--init-file", "--emulate":
 				i++
+				l.changed = true
+			case "--norc", "--noprofile", "--login":
+			default:
+				l.changed = true
 			}
 			continue
+		}
+		if strings.Trim(a[1:], "ceilsuvx") != "" {
+			l.changed = true
 		}
 		for _, c := range a[1:] {
 			switch c {
@@ -115,7 +123,7 @@ func (a *app) shim(name string, args []string) error {
 		return a.runCommand(o, append([]string{real}, args...))
 	}
 	in := map[string]string{"command": line.text, "shell": shell}
-	if !line.command {
+	if !line.command || line.changed {
 		in["command"] = shellQuote(append([]string{shell}, args...))
 	}
 	p, err := bailey.LoadPolicy(o.config)

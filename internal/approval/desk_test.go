@@ -343,3 +343,53 @@ func TestPromptShows(t *testing.T) {
 		t.Errorf("%+v", a)
 	}
 }
+
+// TestPromptFits: on a screen where not all of a question is in sight, nothing is
+// granted by a key, whether it was small before the question came or became so.
+func TestPromptFits(t *testing.T) {
+	for _, size := range [...]struct {
+		rows, cols int
+		yes, kept  bool
+	}{{24, 80, true, true}, {12, 80, true, false}, {12, 30, false, false}, {5, 20, false, false}, {3, 10, false, false}, {1, 1, false, false}} {
+		b := &board{rows: size.rows, cols: size.cols, keys: make(chan string), drawn: make(chan string, 10)}
+		d := &Desk{Project: t.TempDir(), Grants: Open(t.TempDir()), Person: NewTerminal(b)}
+		answer := make(chan Answer)
+		go func() {
+			answer <- d.Ask(t.Context(), Question{Kind: Command, Subject: "git push", Why: "to help", Exe: "/usr/bin/dash", Rule: "Bash(git push *)", Where: "/p/bailey.toml:2:1"})
+		}()
+		text := <-b.drawn
+		if strings.Contains(text, "\n  y  ") != size.yes || strings.Contains(text, "\n  p  ") != size.kept {
+			t.Errorf("%dx%d: drawn\n%s", size.rows, size.cols, text)
+		}
+		if (size.yes || size.kept) && !fits(text, size.rows, size.cols) {
+			t.Errorf("%dx%d does not fit:\n%s", size.rows, size.cols, text)
+		}
+		if !size.yes {
+			b.keys <- "y"
+			<-b.drawn
+		}
+		if !size.kept {
+			b.keys <- "p"
+			<-b.drawn
+		}
+		b.keys <- "n"
+		if a := <-answer; a.Allow {
+			t.Errorf("%dx%d: %+v", size.rows, size.cols, a)
+		}
+	}
+
+	b := &board{rows: 24, cols: 80, keys: make(chan string), drawn: make(chan string, 10)}
+	d := &Desk{Person: NewTerminal(b)}
+	answer := make(chan Answer)
+	go func() { answer <- d.Ask(t.Context(), host("h.test")) }()
+	<-b.drawn
+	b.rows = 4
+	b.keys <- "y"
+	if text := <-b.drawn; strings.Contains(text, "\n  y  ") {
+		t.Errorf("drawn\n%s", text)
+	}
+	b.keys <- "n"
+	if a := <-answer; a.Allow {
+		t.Errorf("%+v", a)
+	}
+}

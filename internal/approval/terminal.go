@@ -2,6 +2,7 @@ package approval
 
 import (
 	"context"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -183,11 +184,11 @@ func (q *Question) choices() []choice {
 // askOne shows one question until it is answered or given up. It returns false
 // when the terminal is gone.
 func (t *Terminal) askOne(w *waiting, show Show) bool {
-	rows, cols := show.Size()
 	var span time.Duration
 	note, noting := "", false
 	for {
-		text, whole := w.q.text(span, note, noting, rows, cols)
+		rows, cols := show.Size()
+		text, offered := w.q.text(span, note, noting, rows, cols)
 		show.Draw(text)
 		select {
 		case <-w.ctx.Done():
@@ -197,6 +198,8 @@ func (t *Terminal) askOne(w *waiting, show Show) bool {
 			case !ok:
 				t.give(w, Answer{By: Nobody, Rule: "nobody to ask: the terminal is gone"})
 				return false
+			case resized(show, rows, cols):
+				continue // what is in sight now is something else than was drawn
 			case noting:
 				note, noting = edited(note, key)
 				continue
@@ -209,14 +212,20 @@ func (t *Terminal) askOne(w *waiting, show Show) bool {
 			case key == "\x03", key == "\x04":
 				key = "n"
 			}
-			for _, c := range w.q.choices() {
-				if c.key == key && (whole || !c.allow) {
+			for _, c := range offered {
+				if c.key == key {
 					t.give(w, c.answer(span, note))
 					return true
 				}
 			}
 		}
 	}
+}
+
+// resized reports whether the terminal has another size than it had.
+func resized(show Show, rows, cols int) bool {
+	r, c := show.Size()
+	return r != rows || c != cols
 }
 
 func (c *choice) answer(span time.Duration, note string) Answer {
@@ -294,8 +303,54 @@ func Shorten(s string) string {
 	return Quote(s)
 }
 
-// text is what is shown of a question. whole says that all of the subject is.
-func (q *Question) text(span time.Duration, note string, noting bool, rows, cols int) (text string, whole bool) {
+// text is what is shown of a question, and the answers that are offered with it. On a
+// small screen they are fewer; where the subject is not seen whole, there is no yes.
+func (q *Question) text(span time.Duration, note string, noting bool, rows, cols int) (text string, offered []choice) {
+	all := q.choices()
+	once := slices.DeleteFunc(slices.Clone(all), func(c choice) bool { return c.scope != Once })
+	for _, offered := range [...][]choice{all, once} {
+		if text := q.lay(Quote(q.Subject), offered, span, note, noting, rows); fits(text, rows, cols) {
+			return text, offered
+		}
+	}
+	no := slices.DeleteFunc(slices.Clone(all), func(c choice) bool { return c.allow || rows < small && c.scope != Once })
+	subject := Quote(q.Subject)
+	// What stands around it takes some 16 lines at most.
+	if room := max(rows-16, 1) * cols; len(subject) > room {
+		subject = strings.ToValidUTF8(subject[:room/2], "") + " … (of " + strconv.Itoa(len(q.Subject)) + " bytes)"
+	}
+	return q.lay(subject, no, span, note, noting, rows), no
+}
+
+// small is a screen, in lines, on which the answers alone would take most of it.
+const small = 20
+
+// fits reports whether all of a text is in sight. Without a size there is no end to it.
+func fits(text string, rows, cols int) bool {
+	if rows <= 0 || cols <= 0 {
+		return true
+	}
+	need := 0
+	for line := range strings.SplitSeq(text, "\n") {
+		need += 1 + max(width(line)-1, 0)/cols
+	}
+	return need <= rows
+}
+
+// width is how many columns a line takes at most.
+func width(line string) int {
+	n := 0
+	for _, r := range line {
+		n++
+		if r >= 0x1100 { // it may be a wide one
+			n++
+		}
+	}
+	return n
+}
+
+// lay puts together what is shown.
+func (q *Question) lay(subject string, offered []choice, span time.Duration, note string, noting bool, rows int) string {
 	var b strings.Builder
 	line := func(parts ...string) {
 		for _, p := range parts {
@@ -309,14 +364,6 @@ func (q *Question) text(span time.Duration, note string, noting bool, rows, cols
 	}
 	line("bailey: ", who, " wants to ", q.Kind.Verb())
 	line()
-	subject := Quote(q.Subject)
-	whole = true
-	if rows > 0 && cols > 0 {
-		// What stands around it takes some 20 lines at most.
-		if room := max(rows-20, 3) * cols; len(subject) > room {
-			subject, whole = subject[:room/2]+" … (of "+strconv.Itoa(len(q.Subject))+" bytes)", false
-		}
-	}
 	line("  ", subject)
 	line()
 	if q.Why != "" {
@@ -335,15 +382,13 @@ func (q *Question) text(span time.Duration, note string, noting bool, rows, cols
 	if q.Unclear {
 		line("  Some of it is known only when it runs: the answer is for this once.")
 	}
-	if !whole {
+	if !slices.ContainsFunc(offered, func(c choice) bool { return c.allow }) {
 		line("  It does not fit here: a larger window, or bailey approve, shows it whole.")
 	}
-	for _, c := range q.choices() {
-		if whole || !c.allow {
-			line("  ", c.key, "  ", c.text)
-		}
+	for _, c := range offered {
+		line("  ", c.key, "  ", c.text)
 	}
-	if len(q.choices()) > 2 && rows > 0 {
+	if len(offered) > 2 && rows > 0 {
 		line("  e  ends ", spanText(span), "    w  a note: ", Quote(note))
 	}
 	if noting {
@@ -351,7 +396,7 @@ func (q *Question) text(span time.Duration, note string, noting bool, rows, cols
 	} else {
 		b.WriteString("answer: ")
 	}
-	return b.String(), whole
+	return b.String()
 }
 
 // askList shows several questions as one list. Only what was shown is answered.
@@ -360,7 +405,7 @@ func (t *Terminal) askList(ctx context.Context, show Show, list []*waiting) (one
 	rows, cols := show.Size()
 	left := 1 << 20
 	if rows > 0 && cols > 0 {
-		left = max(rows-9, 3)
+		left = rows - 9 // what stands around them
 	}
 	var b strings.Builder
 	b.WriteString("bailey: " + strconv.Itoa(len(list)) + " questions wait\n\n")
@@ -374,7 +419,7 @@ func (t *Terminal) askList(ctx context.Context, show Show, list []*waiting) (one
 		text := "  " + strconv.Itoa(i+1) + "  " + w.q.Kind.Verb() + " " + Quote(w.q.Subject)
 		need := 1
 		if cols > 0 {
-			need += len(text) / cols
+			need += max(width(text)-1, 0) / cols
 		}
 		if left -= need; left < 0 {
 			break
@@ -408,7 +453,7 @@ func (t *Terminal) askList(ctx context.Context, show Show, list []*waiting) (one
 					t.give(w, Answer{By: Nobody, Rule: "nobody to ask: the terminal is gone"})
 				}
 				return false
-			case key == "o":
+			case key == "o", resized(show, rows, cols):
 				return true
 			case key == "\x03", key == "\x04":
 				key = "n"

@@ -31,7 +31,26 @@ func claude(m *importer) error {
 		"sandbox":    m.claudeSandbox,
 		"env":        m.because(envElsewhere),
 		"hooks":      m.because(hooksElsewhere),
-		"mcpServers": m.because(mcpElsewhere),
+		"mcpServers": m.servers,
+
+		"disabledMcpjsonServers": m.refusedServers,
+		"deniedMcpServers": func(s string, at int, v *node) {
+			for _, server := range v.items {
+				found := false
+				for _, f := range server.members {
+					if f.key == "serverName" && f.value.kind == text {
+						m.refusesMCP(f.at, s+" "+quote(f.value.text), f.value.text, "")
+						found = true
+					}
+				}
+				if !found {
+					m.drop(server.at, s, "NOT HELD: a rule names a server, not what it runs or where it is")
+				}
+			}
+			if v.kind != array {
+				m.drop(at, s, "expected a list")
+			}
+		},
 	})
 	m.unsaid("approval", "untrusted", "Claude Code asks about what no rule names")
 	return nil

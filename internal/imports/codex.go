@@ -17,6 +17,13 @@ func codex(m *importer) error {
 	if err != nil {
 		return err
 	}
+	search := func(s string, at int, v *node) {
+		if v.kind == boolean && !v.yes || v.text == "disabled" {
+			m.rule(at, s, "deny", "WebSearch", "", "")
+			return
+		}
+		m.drop(at, s, "tools are the agent's; a policy only refuses them")
+	}
 	m.fields(root, "", map[string]func(string, int, *node){
 		"approval_policy": func(s string, _ int, v *node) {
 			switch v.text {
@@ -61,8 +68,12 @@ func codex(m *importer) error {
 		},
 		"profiles":    m.because("a profile counts only when it is named; import it as a file of its own"),
 		"projects":    m.because("bailey trust is for one exact content"),
-		"mcp_servers": m.because(mcpElsewhere),
-		"hooks":       m.because(hooksElsewhere),
+		"mcp_servers": m.servers,
+		"tools": func(s string, _ int, v *node) {
+			m.fields(v, s+".", map[string]func(string, int, *node){"web_search": search})
+		},
+		"web_search": search,
+		"hooks":      m.because(hooksElsewhere),
 	})
 	m.unsaid("mode", "read-only", "Codex changes nothing where no sandbox_mode is set")
 	return nil

@@ -335,6 +335,58 @@ func (m *importer) because(why string) func(string, int, *node) {
 	return func(setting string, at int, _ *node) { m.drop(at, setting, why) }
 }
 
+// refusesMCP denies the tools of a server of which an agent was told not to use them.
+func (m *importer) refusesMCP(at int, setting, server, tool string) {
+	plain := func(name string) string {
+		return strings.Map(func(r rune) rune {
+			if r == '-' || r == '_' || '0' <= r && r <= '9' || 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' {
+				return r
+			}
+			return '_' // so agents write it in the names of tools
+		}, name)
+	}
+	rule := "mcp__" + plain(server)
+	if tool != "" {
+		rule += "__" + plain(tool)
+	}
+	m.rule(at, setting, "deny", rule, "", "", "mcp__*")
+}
+
+// servers are MCP servers by name. The agent starts them; which of them, and which of
+// their tools, it must not use is a rule.
+func (m *importer) servers(setting string, at int, v *node) {
+	for _, server := range v.members {
+		for _, f := range server.value.members {
+			name := setting + "." + server.key + "." + f.key
+			switch f.key {
+			case "enabled", "disabled":
+				if f.value.kind == boolean && f.value.yes == (f.key == "disabled") {
+					m.refusesMCP(f.at, name, server.key, "")
+				}
+			case "excludeTools", "disabledTools", "disabled_tools":
+				m.strings(f.value, name, func(at int, setting, tool string) { m.refusesMCP(at, setting, server.key, tool) })
+			case "includeTools", "enabledTools", "enabled_tools":
+				m.drop(f.at, name, "NOT HELD: a list of all tools there are; write deny rules for the others")
+			}
+		}
+	}
+	m.drop(at, setting, mcpElsewhere)
+}
+
+// refusedServers is a list of servers that must not be used.
+func (m *importer) refusedServers(setting string, _ int, v *node) {
+	m.strings(v, setting, func(at int, setting, server string) { m.refusesMCP(at, setting, server, "") })
+}
+
+// refuses reports whether somewhere in a setting something is denied or switched off.
+func (n *node) refuses() bool {
+	if n == nil {
+		return false
+	}
+	return n.kind == text && n.text == "deny" || n.kind == boolean && !n.yes ||
+		slices.ContainsFunc(n.items, (*node).refuses) || slices.ContainsFunc(n.members, func(f member) bool { return f.value.refuses() })
+}
+
 // needless is a field that asks for what always holds.
 func (m *importer) needless(why string) func(string, int, *node) {
 	return func(setting string, at int, _ *node) { m.say(at, setting, Needless, "", why) }

@@ -13,6 +13,13 @@ func opencode(m *importer) error {
 	if err != nil {
 		return err
 	}
+	alike := func(s string, at int, v *node) {
+		why := "a policy holds for all agents alike"
+		if v.refuses() {
+			why = "NOT HELD: " + why
+		}
+		m.drop(at, s, why)
+	}
 	m.fields(root, "", map[string]func(string, int, *node){
 		"permission": func(s string, at int, v *node) {
 			if v.kind == text {
@@ -39,8 +46,8 @@ func opencode(m *importer) error {
 				}
 			}
 		},
-		"mcp":   m.because(mcpElsewhere),
-		"agent": m.because("a policy holds for all agents alike"),
+		"mcp":   m.servers,
+		"agent": alike, "mode": alike,
 	})
 	return nil
 }
@@ -197,7 +204,12 @@ func gemini(m *importer) error {
 	m.fields(root, "", map[string]func(string, int, *node){
 		"tools":        func(s string, _ int, v *node) { m.fields(v, s+".", tools) },
 		"allowedTools": tools["allowed"], "excludeTools": tools["exclude"], "coreTools": core, "sandbox": tools["sandbox"],
-		"mcpServers": m.because(mcpElsewhere), "mcp": m.because(mcpElsewhere), "hooks": m.because(hooksElsewhere),
+		"mcpServers": m.servers, "hooks": m.because(hooksElsewhere),
+		"mcp": func(s string, _ int, v *node) {
+			m.fields(v, s+".", map[string]func(string, int, *node){
+				"excluded": m.refusedServers, "allowed": m.because("NOT HELD: a list of all servers there are; write deny rules for the others"),
+			})
+		},
 		"general": func(s string, _ int, v *node) {
 			m.fields(v, s+".", map[string]func(string, int, *node){"defaultApprovalMode": func(s string, _ int, v *node) {
 				m.modeEnds()
@@ -316,7 +328,7 @@ func amp(m *importer) error {
 			})
 		},
 		"amp.dangerouslyAllowAll": m.because("it lifts every question"),
-		"amp.mcpServers":          m.because(mcpElsewhere),
+		"amp.mcpServers":          m.servers,
 		"amp.hooks":               m.because(hooksElsewhere),
 	})
 	m.unsaid("approval", "untrusted", "Amp asks about what no rule names")
@@ -438,7 +450,7 @@ func cursor(m *importer) error {
 		"permissions": func(s string, _ int, v *node) {
 			m.fields(v, s+".", map[string]func(string, int, *node){"allow": m.cursorRules("allow"), "deny": m.cursorRules("deny")})
 		},
-		"mcpServers": m.because(mcpElsewhere), "hooks": m.because(hooksElsewhere),
+		"mcpServers": m.servers, "hooks": m.because(hooksElsewhere),
 	})
 	m.unsaid("approval", "untrusted", "Cursor asks about what no rule names")
 	return nil

@@ -135,7 +135,7 @@ func private(f *plan.Facts) []string {
 // managedNames are the files of the machine's owner, in lexical order.
 func managedNames() []string {
 	entries, err := os.ReadDir(filepath.Join(policy.ManagedDir, "managed.d"))
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err != nil && (!errors.Is(err, fs.ErrNotExist) || dangling(filepath.Join(policy.ManagedDir, "managed.d"))) {
 		// Reading a file there will fail and say so: a managed policy that cannot
 		// be read must not be passed over.
 		return []string{"."}
@@ -157,10 +157,13 @@ const maxFile = 1 << 20
 // wraps fs.ErrNotExist when there is no such file.
 func Read(name string) ([]byte, error) {
 	f, err := os.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK|syscall.O_NOCTTY, 0)
-	if err != nil {
-		if errors.Is(err, syscall.ENOTDIR) {
-			return nil, fs.ErrNotExist
-		}
+	switch {
+	case err == nil:
+	case errors.Is(err, syscall.ENOTDIR):
+		return nil, fs.ErrNotExist
+	case errors.Is(err, fs.ErrNotExist) && dangling(name):
+		return nil, errors.New("it, or a directory above it, is a link that leads nowhere")
+	default:
 		return nil, err
 	}
 	defer f.Close()
@@ -174,6 +177,20 @@ func Read(name string) ([]byte, error) {
 		return nil, fmt.Errorf("larger than %d bytes", maxFile)
 	}
 	return io.ReadAll(io.LimitReader(f, maxFile))
+}
+
+// dangling reports whether a file is missing because a link on the way to it leads
+// nowhere, as when somebody's dotfiles are not there: a policy is meant to be there, and
+// must not be passed over.
+func dangling(name string) bool {
+	for ; ; name = filepath.Dir(name) {
+		if _, err := os.Lstat(name); err == nil {
+			_, err := os.Stat(name)
+			return errors.Is(err, fs.ErrNotExist)
+		} else if name == filepath.Dir(name) {
+			return false
+		}
+	}
 }
 
 // lazyStore reads the trust store when it is asked for the first time, which most

@@ -18,6 +18,8 @@ func TestRead(t *testing.T) {
 	os.WriteFile(at("large"), []byte(strings.Repeat("#\n", maxFile)), 0o644)
 	os.Mkdir(at("dir"), 0o755)
 	os.Symlink("good", at("link"))
+	os.Symlink("gone", at("dangling"))
+	os.Symlink("dir", at("linked"))
 	if err := syscall.Mkfifo(at("pipe"), 0o644); err != nil {
 		t.Fatal(err)
 	}
@@ -26,13 +28,13 @@ func TestRead(t *testing.T) {
 			t.Errorf("%s: %q, %v", name, b, err)
 		}
 	}
-	for _, name := range []string{"missing", "good/below", "missing/below"} {
+	for _, name := range []string{"missing", "good/below", "missing/below", "linked/missing"} {
 		if _, err := Read(at(name)); !errors.Is(err, fs.ErrNotExist) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
 	begin := time.Now()
-	for _, name := range []string{"large", "dir", "pipe"} {
+	for _, name := range []string{"large", "dir", "pipe", "dangling", "dangling/config.toml"} {
 		if _, err := Read(at(name)); err == nil || errors.Is(err, fs.ErrNotExist) {
 			t.Errorf("%s: %v", name, err)
 		}

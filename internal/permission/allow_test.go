@@ -309,6 +309,7 @@ func TestBadRules(t *testing.T) {
 	for text, problem := range map[string]string{
 		"Bash(":             "does not end with )",
 		"Bash()":            "nothing in its parentheses",
+		"Bash(:*)":          "names no command",
 		"Bsh(ls)":           "there is no tool",
 		"Bash(a && b)":      "a rule is about one command",
 		`Bash("a)`:          "quote that is not closed",
@@ -375,4 +376,146 @@ func TestBuiltin(t *testing.T) {
 			t.Errorf("%s: %v", r.Rule, err)
 		}
 	}
+}
+
+// TestAllowMore holds what runs or writes more than a rule with a star names, in ways
+// that programs take beside the common ones.
+func TestAllowMore(t *testing.T) {
+	want(t, rules(t, strings.Join([]string{
+		"allow Bash(npm run *)", "allow Bash(pnpm run *)", "allow Bash(yarn run *)", "allow Bash(curl *)", "allow Bash(python3 *)", "allow Bash(node *)", "allow Bash(ruby *)", "allow Bash(php *)", "allow Bash(perl *)",
+		"allow Bash(sqlite3 *)", "allow Bash(gcc *)", "allow Bash(tar *)", "allow Bash(kubectl *)", "allow Bash(helm *)", "allow Bash(docker *)", "allow Bash(wget *)", "allow Bash(awk *)",
+	}, "\n")), `
+ask npm run build -prefix=evil
+ask npm run build -prefix evil
+ask npm run build -C evil
+ask npm run build -node-options=--require=./evil.js
+ask pnpm run build --dir evil
+ask yarn run --cwd evil build
+allow npm run build -w web
+allow npm run build -- -prefix=x
+ask curl --expand-output '{{x}}' --variable x=f http://h
+ask curl --expand-config x http://h
+allow curl -sSL http://h
+ask python3 --check-hash-based-pycs always -c 'code'
+ask python3 -
+ask echo code | python3
+ask python3 <<'E'\nprint(1)\nE
+allow python3 --version
+allow python3 -u x.py -c
+ask node --title x -e 'code'
+ask node --input-type module -e 'code'
+ask node --conditions x -e 'code'
+ask node --test-reporter=./x.js --test
+ask echo code | node
+allow node --test
+allow node --version
+allow node x.js -e
+ask ruby -C . -e 'code'
+ask ruby -E utf-8 -e 'code'
+ask php -t . -r 'code'
+ask perl < f
+ask sqlite3 :memory: '.load ./evil'
+ask sqlite3 x.db '.output /tmp/f'
+allow sqlite3 ./x.db '.tables'
+allow sqlite3 ./x.db 'select 1'
+ask gcc --prefix=./evil a.c
+allow gcc -c a.c
+ask tar xf a --one-top-level=/x
+ask kubectl get pods --kubeconfig=./evil
+allow kubectl get pods
+ask helm template x --post-renderer ./evil
+ask docker --config ./evil ps
+ask wget --hsts-file=f http://h
+ask awk -f -
+`)
+}
+
+// TestSetsInArithmetic holds what a text sets where the shell evaluates arithmetic, and
+// by other ways round an assignment.
+func TestSetsInArithmetic(t *testing.T) {
+	want(t, rules(t, ""), `
+ask let 'PATH=1'; ls
+ask a='PATH=1'; echo $((a)); ls
+ask a='PATH=1'; [[ $a -eq 1 ]]; ls
+ask [[ PATH=1 -eq 1 ]]; ls
+ask [[ 'PATH=1' -eq 1 ]]; ls
+ask echo $(("PATH=1")); ls
+ask echo $((PATH++)); ls
+ask echo $((--IFS)); ls
+ask echo ${x:"PATH=1"}; ls
+ask printf '%n' PATH; ls
+ask printf '%s%-5n' a PATH; ls
+ask builtin printf %n PATH; ls
+ask wait -np PATH; ls
+ask read -aIFS < f
+ask OPTIND='a[$(x)]'
+ask RANDOM=$x
+ask read OPTIND < f
+ask for OPTIND in $x; do ls; done
+ask export OPTIND=$x
+ask : ${OPTIND:=$x}
+allow OPTIND=1
+allow SECONDS=0
+allow i=0; ((i++)); echo $((i+1))
+allow [[ $i -eq 1 && x -lt 2 ]]
+allow printf '%s\n' "$x"
+allow printf '%d%%\n' "$x"
+allow read -r -n 1 x < f
+allow trap - INT
+ask set -o history
+ask set -o histexpand
+ask set -euH
+ask shopt -so keyword
+ask bash -H -c ls
+ask bash -o history -c ls
+ask bash -O expand_aliases -c ls
+allow bash -o pipefail -c ls
+allow bash --version
+ask bash --version -c x
+allow bash <<'E'\nls\ncat f | grep x\nwhile read -r x; do echo $x; done < f\nE
+ask bash <<'E'\nread x\nls\nE
+ask bash <<'E'\nread -n 5 x\necho rm x\nE
+ask bash <<'E'\nhead -c 5\necho rm x\nE
+ask bash <<'E'\nhead -c 5 -\necho rm x\nE
+ask bash <<'E'\nif true; then grep -m 1 x; fi\necho rm x\nE
+ask bash <<'E'\nsh -c 'head -c 5'\necho rm x\nE
+ask bash <<'E'\nselect x in a; do break; done\nE
+ask bash <<'E'\nexec < f\nE
+ask bash <<'E'\nexec <&3\nE
+allow bash <<'E'\nexec 2> /dev/null\nls\nE
+allow bash <<'E'\ncat <<F\nx\nF\nls\nE
+ask bash <<'E'\nread x <&0\nls\nE
+ask bash <<'E'\nread x < /dev/stdin\nls\nE
+ask bash <<'E'\nhead -c 5 < /proc/self/fd/0\nls\nE
+allow bash <<'E'\nhead -c 5 < /dev/null\nls\nE
+ask OPTIND=($x)
+allow head -c 5
+allow exec < f
+`)
+}
+
+// TestEveryday holds commands that agents use all the time, and that only read.
+func TestEveryday(t *testing.T) {
+	want(t, rules(t, ""), `
+ask env rm x
+ask env -S 'rm x'
+allow git config user.name
+ask git config user.name x
+ask git config --unset user.name
+allow ss -tlnp
+ask ss -K
+allow lsof -i :3000
+ask lsof -Db
+allow netstat -an | grep LISTEN
+allow gofmt -l .
+ask gofmt -w .
+ask gofmt -l -w=true .
+`)
+	want(t, rules(t, "approval on-request\ndeny Bash(rm *)"), `
+allow docker exec -it web ls
+deny docker exec -it web rm x
+deny docker exec rm x
+deny kubectl exec -it p -- rm x
+ask docker exec -it web bash
+`)
 }

@@ -53,6 +53,14 @@ func (a *analysis) assignment(as *syntax.Assign, exported bool) {
 	if !as.Naked || exported {
 		a.setting(as.Name.Value, a.source(as), exported)
 	}
+	if as.Array != nil && integer(as.Name.Value) {
+		a.evaluatedOnce(as.Name.Value, a.source(as))
+	}
+	if as.Value != nil && integer(as.Name.Value) {
+		if w := a.word(as.Value); !w.exact || !digitsOnly(w.alts[0]) && w.alts[0] != "" {
+			a.evaluatedOnce(as.Name.Value, a.source(as))
+		}
+	}
 	a.arithm(as.Index)
 	a.descend(as.Value)
 	if as.Array != nil {
@@ -61,6 +69,21 @@ func (a *analysis) assignment(as *syntax.Assign, exported bool) {
 			a.descend(e.Value)
 		}
 	}
+}
+
+// integer reports whether a variable is one of the shell's own whose new value bash
+// evaluates as arithmetic, so that what stands in a subscript there is run. Which do
+// differs between versions.
+func integer(name string) bool {
+	switch name {
+	case "OPTIND", "RANDOM", "SRANDOM", "SECONDS", "LINENO", "HISTCMD", "EPOCHSECONDS", "EPOCHREALTIME", "BASHPID", "BASH_SUBSHELL", "BASH_MONOSECONDS", "PPID", "UID", "EUID", "COMP_CWORD", "COMP_KEY", "COMP_POINT", "COMP_TYPE":
+		return true
+	}
+	return false
+}
+
+func (a *analysis) evaluatedOnce(name, src string) {
+	a.note(kindVariable, src, "the shell evaluates what "+name+" is set to")
 }
 
 // reference judges a word that a builtin takes for the name of a variable: what
@@ -73,6 +96,8 @@ func (a *analysis) reference(w word, src string) {
 			a.note(kindVariable, src, "which variable is meant is not known before it runs")
 		case decides(name):
 			a.note(kindVariable, src, name+" changes what other commands do")
+		case integer(name) && !digitsOnly(value):
+			a.evaluatedOnce(name, src)
 		case ranIn(value) && strings.ContainsAny(value, "["):
 			a.note(kindVariable, src, "the value may be run")
 		}
@@ -86,10 +111,23 @@ func (a *analysis) evaluated(w word, src string) {
 			a.note(kindText, src, "what is evaluated as arithmetic here is not known before it runs")
 			return
 		}
-		for name := range strings.FieldsFuncSeq(alt, func(r rune) bool { return r != '_' && (r > 127 || !isLetter(byte(r)) && !isDigit(byte(r))) }) {
-			if isName(name) {
-				a.evaluatedName(name, src, 0)
-			}
+		a.evaluatedText(alt, src, "", 0)
+	}
+}
+
+// evaluatedText judges the variables in a text that the shell evaluates as arithmetic,
+// and what it sets there. Own is the variable that the text is the value of.
+func (a *analysis) evaluatedText(text, src, own string, depth int) {
+	sets := strings.Contains(text, "=") || strings.Contains(text, "++") || strings.Contains(text, "--")
+	for name := range strings.FieldsFuncSeq(text, func(r rune) bool { return r != '_' && (r > 127 || !isLetter(byte(r)) && !isDigit(byte(r))) }) {
+		if !isName(name) {
+			continue
+		}
+		if sets && decides(name) {
+			a.setting(name, src, false)
+		}
+		if name != own {
+			a.evaluatedName(name, src, depth)
 		}
 	}
 }
@@ -100,13 +138,15 @@ func (a *analysis) evaluatedParts(parts []syntax.WordPart, depth int) {
 	for _, p := range parts {
 		switch p := p.(type) {
 		case *syntax.Lit:
-			if isName(p.Value) {
-				a.evaluatedName(p.Value, p.Value, depth)
+			if strings.ContainsAny(p.Value, "`$") { // behind a backslash
+				a.note(kindText, p.Value, "what is evaluated as arithmetic here is run")
 			}
+			a.evaluatedText(p.Value, p.Value, "", depth)
 		case *syntax.SglQuoted:
 			if strings.ContainsAny(p.Value, "[`$") {
 				a.note(kindText, a.source(p), "what is evaluated as arithmetic here is run")
 			}
+			a.evaluatedText(p.Value, a.source(p), "", depth)
 		case *syntax.DblQuoted:
 			a.evaluatedParts(p.Parts, depth)
 		case *syntax.ParamExp:
@@ -195,11 +235,7 @@ func (a *analysis) evaluatedName(name, src string, depth int) {
 				a.note(kindText, src, "what is evaluated as arithmetic here is not known before it runs")
 				return
 			default:
-				for part := range strings.FieldsFuncSeq(alt, func(r rune) bool { return r != '_' && (r > 127 || !isLetter(byte(r)) && !isDigit(byte(r))) }) {
-					if isName(part) && part != name {
-						a.evaluatedName(part, src, depth+1)
-					}
-				}
+				a.evaluatedText(alt, src, name, depth+1)
 			}
 		}
 	}

@@ -22,6 +22,9 @@ func (a *analysis) builtin(cmd *command, name string) bool {
 		}
 		if len(args) > 1 {
 			cmd.apart = true
+			if args[0].exact && args[0].alts[0] == "-" {
+				break // as it was
+			}
 			a.innerText(cmd, args[0], a.shell)
 		}
 	case ".", "source":
@@ -94,16 +97,34 @@ func (a *analysis) builtin(cmd *command, name string) bool {
 			}
 			if !w.exact {
 				cmd.problem = "which option of the shell changes is not known before it runs"
-			} else if w.alts[0] == "expand_aliases" {
-				cmd.problem = "what an alias stands for is not followed"
-			} else if name == "set" && (w.alts[0] == "keyword" || strings.HasPrefix(w.alts[0], "-") && strings.Contains(w.alts[0], "k")) {
-				cmd.problem = "with this, words behind a command change variables"
+			} else if why := shellOption(w.alts[0]); why != "" {
+				cmd.problem = why
+			} else if letters, ok := strings.CutPrefix(w.alts[0], "-"); ok && name == "set" {
+				for i := range letters {
+					if why := shellOption(letters[i : i+1]); why != "" {
+						cmd.problem = why
+					}
+				}
 			}
 		}
 	default:
 		return a.names(cmd, name, args)
 	}
 	return true
+}
+
+// shellOption says how an option of the shell, by its name or letter, changes what the
+// texts behind it are; "" for not at all.
+func shellOption(name string) string {
+	switch name {
+	case "expand_aliases":
+		return "what an alias stands for is not followed"
+	case "keyword", "k":
+		return "with this, words behind a command change variables"
+	case "history", "histexpand", "H":
+		return "with this, the shell writes lines anew from earlier ones"
+	}
+	return ""
 }
 
 // joined puts words together with a blank between, as eval does.
@@ -146,11 +167,11 @@ func (a *analysis) names(cmd *command, name string, args []word) bool {
 		}
 	case "unset":
 		a.namesBehind(cmd, args, "", "")
-	case "printf", "wait":
-		option := "-v"
-		if name == "wait" {
-			option = "-p"
-		}
+	case "wait":
+		a.namesBehind(cmd, args, "p", "p")
+	case "printf":
+		const option = "-v"
+		a.counted(cmd, args)
 		for i, w := range args {
 			if !w.exact && (strings.IndexAny(w.alts[0], allMarks) == 0 && i == 0 || strings.HasPrefix(w.alts[0], "-")) {
 				cmd.problem = "an option of " + name + " is not known before it runs"
@@ -206,12 +227,63 @@ func (a *analysis) namesBehind(cmd *command, args []word, valued, named string) 
 			a.reference(args[i], cmd.src)
 			continue
 		}
-		last := text[len(text)-1]
-		if strings.IndexByte(valued, last) < 0 {
+		at := strings.IndexAny(text[1:], valued) + 1
+		if at == 0 || valued == "" {
 			continue
 		}
-		if i++; i < len(args) && strings.IndexByte(named, last) >= 0 {
-			a.reference(args[i], cmd.src)
+		value := static(text[at+1:])
+		if at == len(text)-1 {
+			if i++; i == len(args) {
+				return
+			}
+			value = args[i]
 		}
+		if strings.IndexByte(named, text[at]) >= 0 {
+			a.reference(value, cmd.src)
+		}
+	}
+}
+
+// counted judges the words behind a format of printf with %n, which sets a variable to
+// how much was printed.
+func (a *analysis) counted(cmd *command, args []word) {
+	for len(args) > 0 && len(args[0].alts[0]) > 1 && args[0].alts[0][0] == '-' {
+		if args[0].alts[0] == "-v" && len(args) > 1 {
+			args = args[1:]
+		}
+		args = args[1:]
+	}
+	if len(args) < 2 {
+		return
+	}
+	for _, format := range args[0].alts {
+		if !countsIn(format) {
+			continue
+		}
+		for _, w := range args[1:] {
+			a.reference(w, cmd.src)
+		}
+		return
+	}
+}
+
+// countsIn reports whether a format of printf has %n in it, or may have.
+func countsIn(format string) bool {
+	if strings.ContainsAny(format, allMarks) {
+		return true
+	}
+	for {
+		_, rest, ok := strings.Cut(format, "%")
+		if !ok {
+			return false
+		}
+		rest = strings.TrimLeft(rest, "#0- +'123456789.*hlLjtz")
+		if rest == "" {
+			return false
+		}
+		if rest[0] == 'n' {
+			return true
+		}
+		format = rest[1:]
 	}
 }

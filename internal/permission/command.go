@@ -212,6 +212,9 @@ func (a *analysis) lookThrough(cmd *command, input *syntax.Redirect) {
 			return
 		}
 	}
+	if a.fed && cmd.eats(name) {
+		cmd.problem = eatsText
+	}
 	switch {
 	case a.builtin(cmd, name):
 	case isShell(name):

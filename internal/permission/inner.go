@@ -18,6 +18,10 @@ func isShell(name string) bool {
 // shellCommand looks into sh -c and its like.
 func (a *analysis) shellCommand(cmd *command, name string, input *syntax.Redirect) {
 	isText, stdin, at := false, false, 1
+	if len(cmd.words) == 2 && (cmd.words[1].alts[0] == "--version" || cmd.words[1].alts[0] == "--help") {
+		cmd.apart = cmd.words[1].exact // it tells something and ends
+		return
+	}
 options:
 	for ; at < len(cmd.words); at++ {
 		w := &cmd.words[at]
@@ -46,10 +50,17 @@ options:
 				case 'c':
 					isText = isText || text[0] == '-'
 				case 'o', 'O':
-					at++ // the name of the option
+					at++
+					if at >= len(cmd.words) || !cmd.words[at].exact {
+						cmd.problem = "which option of " + name + " is set is not known before it runs"
+					} else if why := shellOption(cmd.words[at].alts[0]); why != "" {
+						cmd.problem = why
+					}
 				case 's':
 					stdin = true
-				case 'e', 'u', 'x', 'v', 'f', 'n', 'l', 'r', 'h', 'm', 'b', 'B', 'E', 'T', 'C', 'H', 'P':
+				case 'H', 'k':
+					cmd.problem = shellOption(text[j : j+1])
+				case 'e', 'u', 'x', 'v', 'f', 'n', 'l', 'r', 'h', 'm', 'b', 'B', 'E', 'T', 'C', 'P':
 				default:
 					cmd.problem = "the option " + text + " of " + name + " is not understood"
 				}
@@ -85,10 +96,39 @@ options:
 		a.script(cmd, name, at)
 	case input != nil:
 		cmd.apart = true
+		fed := a.fed
+		a.fed = true
 		a.innerText(cmd, a.input(input), name)
+		a.fed = fed
 	default:
 		cmd.problem = name + " runs what it reads from its standard input"
 	}
+}
+
+const eatsText = "it reads from the text that the shell has still to run, which then starts somewhere else"
+
+// eats reports whether a command reads from the standard input of a shell that reads
+// its text there: what the shell goes on with is not what was parsed.
+func (c *command) eats(name string) bool {
+	switch name {
+	case "read", "mapfile", "readarray", "dd":
+		return true
+	}
+	c.find()
+	if c.prog == nil || c.prog.reads == "" {
+		return false
+	}
+	list := c.prog.operands(c.args)
+	if c.prog.reads == "rest" && len(list) > 0 && !c.prog.has(c.args, c.prog.given) {
+		list = list[1:]
+	}
+	for _, w := range list {
+		if w.exact && w.alts[0] != "-" && !strings.HasPrefix(w.alts[0], "/dev/") && !strings.HasPrefix(w.alts[0], "/proc/") {
+			continue
+		}
+		return true
+	}
+	return len(list) == 0
 }
 
 // script looks at a shell that runs a file: that file is a program in its own

@@ -47,7 +47,7 @@ func ParseInput(tool string, raw []byte) (Input, error) {
 			err = text("shell", &in.Shell)
 		}
 		if err == nil && in.Command == "" {
-			if _, ok := fields["command"]; ok {
+			if value, ok := fields["command"]; ok && !bytes.Equal(value, []byte("null")) {
 				needed = ""
 			}
 		}

@@ -244,7 +244,7 @@ func (p *shellPattern) allows(c *command) bool {
 	if prog == nil {
 		return true
 	}
-	if p.literal() == len(c.words) {
+	if p.literal() == len(c.words) && !(p.open && len(c.words) == 1) {
 		return true // every word is named
 	}
 	if prog != c.whole {

@@ -32,7 +32,10 @@ type shellPattern struct {
 
 func parseShellPattern(spec string) (*shellPattern, error) {
 	p := &shellPattern{}
-	if rest, ok := strings.CutSuffix(spec, ":*"); ok && rest != "" {
+	if rest, ok := strings.CutSuffix(spec, ":*"); ok {
+		if strings.TrimSpace(rest) == "" {
+			return nil, &syntaxError{problem: strconv.Quote(spec) + " names no command", hint: "write Bash for every command"}
+		}
 		spec, p.open = rest, true
 	}
 	var word strings.Builder

@@ -172,7 +172,7 @@ func (p *program) isBad(text string) string {
 	}
 	if strings.HasPrefix(text, "--") {
 		for bad := range strings.FieldsSeq(p.bad) {
-			if strings.HasPrefix(bad, "--") && strings.HasPrefix(bad, name) {
+			if strings.HasPrefix(bad, "--") && (bad == name || strings.HasPrefix(bad, name) && !p.stops) { // interpreters take no abbreviations
 				return bad // abbreviated, or the option itself
 			}
 		}

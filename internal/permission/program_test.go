@@ -285,3 +285,46 @@ allow script -qc 'ls' /dev/null
 allow ex -s f <<< 'wq!'
 `)
 }
+
+// TestDenyMoreWrappers holds programs that run what is in their arguments.
+func TestDenyMoreWrappers(t *testing.T) {
+	want(t, rules(t, "deny Bash(rm *)\nallow Bash"), `
+deny su --session-command='rm x'
+deny sg users 'rm x'
+deny daemon rm x
+deny sem rm x
+deny env_parallel rm ::: x
+deny cmake -E env rm x
+deny cmake -E env A=1 rm x
+deny cmake -E time rm x
+deny ccache rm x
+deny bear -- rm x
+deny scan-build rm x
+deny timelimit -t 1 rm x
+deny annotate-output rm x
+deny s6-setuidgid u rm x
+deny alacritty -e rm x
+deny zellij run -- rm x
+deny dotenv rm x
+deny dotenv -e f -- rm x
+deny env-cmd rm x
+deny nodenv exec rm x
+deny rtx exec -- rm x
+deny doppler run --command='rm x'
+deny doppler run -- rm x
+deny lerna exec 'rm x'
+deny install -s --strip-program=rm a b
+deny rpm --pipe 'rm x' -qa
+deny tcpdump -z rm -w x
+deny fzf --preview 'rm x'
+deny fzf --bind 'start:execute(rm x)'
+deny pandoc --filter rm x
+deny helm template x --post-renderer rm
+deny cargo watch -s 'rm x'
+deny mosh --ssh='rm x' h
+deny ts-node -e "require('child_process').execSync('rm x')"
+deny expect -c 'spawn rm x'
+deny crontab <<< '* * * * * rm x'
+ask echo 'rm x' | at now
+`)
+}

@@ -10,6 +10,7 @@ var buildPrograms = [...]program{
 	{names: "go env", safe: true, bad: "-w -u", whole: true},
 	{names: "go doc", safe: true, bad: "-http", whole: true},
 	{names: "go help", safe: true},
+	{names: "gofmt", safe: true, bad: "-w -cpuprofile", whole: true},
 	{names: "go build", bad: "-toolexec -overlay -ldflags -gcflags -asmflags -gccgoflags -o -compiler -exec -modfile -pkgdir", whole: true, to: "-o"},
 	{names: "go test", bad: "-toolexec -overlay -ldflags -gcflags -asmflags -gccgoflags -o -exec -modfile -vettool -outputdir -fuzzcachedir -coverprofile -cpuprofile -memprofile -blockprofile -mutexprofile -trace", whole: true, to: "-o -coverprofile -cpuprofile -memprofile -blockprofile -mutexprofile -trace"},
 	{names: "go vet", bad: "-vettool -toolexec -overlay -fix", whole: true},
@@ -20,11 +21,33 @@ var buildPrograms = [...]program{
 	{names: "make,gmake", bad: "--eval -f --file --makefile -C --directory -I --include-dir -E", look: makeLook, takes: "-W -o", moves: "-C --directory", same: "-C=--directory -f=--file=--makefile"},
 	{names: "ninja", bad: "-C -f -t"},
 	{names: "cargo", takes: "-C --color --config -Z --manifest-path", bad: "--config -Z -C"},
-	{names: "npm,pnpm,yarn", takes: "--prefix -C --dir --cwd -w --workspace --filter -F", bad: "--script-shell --node-options --userconfig --globalconfig --prefix --git --editor --shell --viewer --ignore-scripts-off -c --call"},
+	{names: "npm,pnpm,yarn", takes: "--prefix -C --dir --cwd -w --workspace --filter -F", bad: npmBad, look: npmLook},
 	{names: "pip,pip3", takes: "--proxy --timeout --cache-dir --log"},
 	{names: "terraform,tofu", takes: "-chdir", whole: true},
 	{names: "cmake", bad: "-P -E -C --build-and-test -D"},
 	{names: "ctags", bad: "--options -f -o -L"},
+}
+
+// npmBad are the options of npm and its like that make them run something else, or work
+// somewhere else.
+const npmBad = "--script-shell --node-options --userconfig --globalconfig --prefix -C --dir --cwd --git --editor --shell --viewer --ignore-scripts-off -c --call"
+
+// npmLook looks for options with one dash: npm takes a long name behind any number of
+// them.
+func npmLook(args []word) string {
+	p := &program{bad: npmBad}
+	for _, w := range args {
+		text := w.alts[0]
+		if w.exact && text == "--" {
+			break
+		}
+		if len(text) > 2 && text[0] == '-' && text[1] != '-' {
+			if bad := p.isBad("-" + text); bad != "" {
+				return bad + " runs or changes something"
+			}
+		}
+	}
+	return ""
 }
 
 // makeLook judges variables that are set on make's command line.
@@ -71,7 +94,7 @@ func makeRuns(text string) string {
 // gccLook looks for options whose value is joined to them, and for ones in a file.
 func gccLook(args []word) string {
 	for _, w := range args {
-		for _, start := range [...]string{"@", "-B", "-fplugin", "-Wl,", "-Wa,", "-Wp,", "-Xlinker", "-Xassembler", "-MF", "-save-temps", "-fdump", "-o", "--output"} {
+		for _, start := range [...]string{"@", "-B", "--prefix", "-dumpdir", "-dumpbase", "-fplugin", "-Wl,", "-Wa,", "-Wp,", "-Xlinker", "-Xassembler", "-MF", "-save-temps", "-fdump", "-o", "--output"} {
 			if strings.HasPrefix(w.alts[0], start) {
 				return start + " may run or write something"
 			}

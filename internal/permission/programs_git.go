@@ -193,6 +193,9 @@ func gitConfig(args []word) string {
 	case "--get", "--get-all", "--get-regexp", "--list", "-l", "get", "list":
 		return ""
 	}
+	if len(args) == 1 && args[0].exact && strings.Contains(args[0].alts[0], ".") && args[0].alts[0][0] != '-' {
+		return "" // a name alone: its value is printed
+	}
 	return "it changes the configuration"
 }
 

@@ -43,17 +43,18 @@ var textPrograms = [...]program{
 	{names: "less,more", bad: "-o -O --log-file --LOG-FILE -k --lesskey-file --lesskey-src --lesskey-content +", reads: "all", to: "-o -O --log-file --LOG-FILE"},
 	{names: "sed,gsed", safe: true, reads: "rest", given: "-e -f --expression --file", turns: "-i -I --in-place", from: "-f --file", bad: "-i -I --in-place -f --file", takes: sedTakes, look: sedLook},
 	{names: "awk,gawk,mawk,nawk", safe: true, reads: "rest", given: "-f --file -e --source -E --exec", from: "-f --file -i --include -E --exec", bad: "-f --file -i --include -l --load -E --exec -o --pretty-print -p --profile -d --dump-variables -D --debug -e --source -W", takes: awkTakes, look: awkLook},
-	{names: "perl", stops: true, reads: "all", turns: "-i", takes: "-e -E -I", bad: "-i -e -E -M -m -I -x -S -s -n -p -d"},
-	{names: "python,python2,python3", stops: true, reads: "all", bad: "-c -m -i", takes: "-W -X -c -m"},
-	{names: "ruby", stops: true, reads: "all", turns: "-i", takes: "-e -r -I", bad: "-e -i -r -I -x -S -n -p"},
-	{names: "node,nodejs", stops: true, reads: "all", takes: "-e -p -r --eval --print --require --import", bad: "-e --eval -p --print -r --require --import --loader --experimental-loader --inspect --inspect-brk -i --interactive --env-file --run --watch --build-snapshot --openssl-config"},
-	{names: "php", stops: true, bad: "-r -B -R -F -E -d -c -z -S -a"},
-	{names: "lua", stops: true, bad: "-e -l -i"},
+	{names: "perl", stops: true, look: codeLook, reads: "all", turns: "-i", takes: "-e -E -I", bad: "-i -e -E -M -m -I -x -S -s -n -p -d"},
+	{names: "python,python2,python3", stops: true, look: codeLook, reads: "all", bad: "-c -m -i", takes: "-W -X -c -m --check-hash-based-pycs"},
+	{names: "ruby", stops: true, look: codeLook, reads: "all", turns: "-i", takes: "-e -r -I -C -E -K --encoding --external-encoding --internal-encoding --dump --backtrace-limit", bad: "-e -i -r -I -x -S -n -p -C -X --dump"},
+	{names: "node,nodejs", stops: true, reads: "all", look: codeLook, takes: "-e -p -r --eval --print --require --import --conditions -C --input-type --title --disable-warning --dns-result-order --experimental-default-type --disable-proto --icu-data-dir --max-http-header-size --secure-heap --secure-heap-min --snapshot-blob --test-concurrency --test-name-pattern --test-reporter --test-reporter-destination --test-shard --test-timeout --test-skip-pattern --test-isolation --tls-cipher-list --tls-keylog --trace-event-categories --trace-event-file-pattern --trace-require-module --unhandled-rejections --use-largepages --watch-path --network-family-autoselection-attempt-timeout --heapsnapshot-near-heap-limit --heapsnapshot-signal --stack-trace-limit --v8-pool-size --inspect-port --inspect-publish-uid --report-filename --report-dir --report-directory --report-signal --cpu-prof-dir --cpu-prof-interval --cpu-prof-name --heap-prof-dir --heap-prof-interval --heap-prof-name --env-file --env-file-if-exists --redirect-warnings --diagnostic-dir --openssl-config --localstorage-file --experimental-config-file --experimental-sea-config --experimental-policy --policy-integrity --build-snapshot-config --loader --experimental-loader --allow-fs-read --allow-fs-write",
+		bad: "-e --eval -p --print -r --require --import --loader --experimental-loader --inspect --inspect-brk --inspect-wait -i --interactive --env-file --env-file-if-exists --run --watch --build-snapshot --build-snapshot-config --snapshot-blob --openssl-config --test-reporter --test-reporter-destination --redirect-warnings --diagnostic-dir --tls-keylog --icu-data-dir --cpu-prof --heap-prof --report-filename --report-dir --report-directory --trace-event-file-pattern --localstorage-file --experimental-config-file --experimental-sea-config --experimental-policy"},
+	{names: "php", stops: true, look: codeLook, takes: "-t -c -d -z -g --docroot --php-ini --define", bad: "-r -B -R -F -E -d -c -z -S -a -t --run --process-begin --process-code --process-file --process-end --define --php-ini --zend-extension --server --interactive --docroot"},
+	{names: "lua", stops: true, look: codeLook, bad: "-e -l -i"},
 	{names: "view", reads: "all", takes: "-c --cmd -u", bad: "-c --cmd -S -s -u -W -w +"},
 	{names: "ed,ex,vi,vim,nvim,emacs,nano", writes: "all", takes: "-c --cmd -u", bad: "-c --cmd -S -s -u -W -w -l -f -e + --eval --load --funcall --batch --script"},
 	{names: "iconv", safe: true, reads: "all", bad: "-o --output", to: "-o --output", takes: "-f -t --from-code --to-code"},
 	{names: "seq,factor,numfmt,expr,basename,dirname,echo,true,false,test,[,:,printenv,sleep,yes,tput,getopt,pathchk", safe: true},
-	{names: "printf", safe: true, bad: "-v"},
+	{names: "printf", safe: true, stops: true, bad: "-v"},
 	{names: "bc,dc", bad: "-e -f --expression --file"},
 }
 
@@ -201,6 +202,23 @@ func cut(s string, sep byte) bool {
 		s = s[end+1:]
 	}
 	return s != "" && s[0] == sep
+}
+
+// codeLook looks for code that an interpreter reads from its standard input, as it does
+// when it is given no file. Options that only tell something need none.
+func codeLook(args []word) string {
+	for _, w := range args {
+		if text := w.alts[0]; text == "-" || text == "" || text[0] != '-' {
+			if text == "-" {
+				break
+			}
+			return ""
+		}
+		if w.exact && listed("-v -V --version -h --help --test", w.alts[0]) {
+			return ""
+		}
+	}
+	return "it runs what it reads from its standard input"
 }
 
 // awkLook looks for what an awk program runs or writes.

@@ -44,6 +44,7 @@ type analysis struct {
 	nested  int  // texts inside texts, now
 	tooMuch bool // maxSteps was reached
 	without bool // a text is read without its continued lines
+	fed     bool // the shell reads this text from its standard input while it runs it
 }
 
 type parserSource interface {

@@ -39,6 +39,15 @@ var runners = [...]runner{
 	{names: "sdiff", options: "--diff-program", words: true},
 	{names: "go", options: "--exec --toolexec --vettool"},
 	{names: "make,gmake", options: "--eval -E"},
+	{names: "install,ginstall", options: "--strip-program", words: true},
+	{names: "rpm", options: "--pipe"},
+	{names: "tcpdump,dumpcap", options: "-z", words: true},
+	{names: "fzf", options: "--preview"},
+	{names: "pandoc", options: "-F --filter --pdf-engine", words: true},
+	{names: "git", options: "--smtp-server"},
+	{names: "helm", options: "--post-renderer", words: true},
+	{names: "cargo", options: "-s --shell"}, // of cargo watch
+	{names: "mosh", options: "--ssh"},
 	{names: "bat,batcat", options: "--pager"},
 	{names: "ag,ack", options: "--pager"},
 }
@@ -67,6 +76,7 @@ func (a *analysis) special(cmd *command, name string, input *syntax.Redirect) {
 		a.git(cmd)
 	case "awk", "gawk", "mawk", "nawk":
 		a.foreign(cmd, nil)
+		a.readsCode(cmd)
 		for _, w := range cmd.words[1:] {
 			if text := w.alts[0]; strings.Contains(text, "system") || strings.ContainsAny(text, "|@") || strings.Contains(text, "getline") {
 				cmd.problem = "the program may run something"
@@ -78,6 +88,7 @@ func (a *analysis) special(cmd *command, name string, input *syntax.Redirect) {
 		}
 	case "sed", "gsed":
 		a.foreign(cmd, nil)
+		a.readsCode(cmd)
 		a.sed(cmd)
 	case "make", "gmake":
 		a.foreign(cmd, input)
@@ -89,6 +100,26 @@ func (a *analysis) special(cmd *command, name string, input *syntax.Redirect) {
 			}
 			if f := w.alts[0]; f == "-f-" || strings.HasPrefix(f, "--f") && strings.HasSuffix(f, "=-") || f == "-" && i > 0 {
 				cmd.problem = "make runs what it reads from its standard input"
+			}
+		}
+	case "cmake":
+		for i, w := range cmd.words {
+			if w.alts[0] == "env" || w.alts[0] == "time" {
+				a.anySuffix(cmd, &wrapper{name: name}, i+1)
+			}
+		}
+	case "fzf":
+		for _, w := range cmd.words[1:] {
+			if strings.Contains(w.alts[0], "execute") || strings.Contains(w.alts[0], "become") || strings.Contains(w.alts[0], "reload") {
+				cmd.problem = "fzf is told to run something"
+				a.quotedTexts(w.alts[0])
+			}
+		}
+	case "crontab":
+		if len(cmd.words) == 1 || cmd.words[1].alts[0] == "-" {
+			cmd.problem = "what it reads from its standard input will be run"
+			if input != nil {
+				a.quiet(a.input(input).alts[0])
 			}
 		}
 	case "ip":
@@ -311,7 +342,7 @@ func orElse(s, t string) string {
 // interprets reports whether a program runs code in another language.
 func interprets(name string) bool {
 	switch name {
-	case "perl", "python", "python2", "python3", "pypy", "pypy3", "ruby", "node", "nodejs", "php", "lua", "luajit", "tclsh", "deno", "bun", "osascript", "guile", "R", "Rscript", "julia", "emacs", "sqlite3", "psql", "mysql", "ed", "ftp", "socat", "expect", "groovy", "jshell", "ghci", "ocaml", "erl", "elixir", "iex", "swipl", "octave", "gawk", "groff", "troff", "m4", "gnuplot":
+	case "perl", "python", "python2", "python3", "pypy", "pypy3", "ruby", "node", "nodejs", "php", "lua", "luajit", "tclsh", "deno", "bun", "osascript", "guile", "R", "Rscript", "julia", "emacs", "sqlite3", "psql", "mysql", "ed", "ftp", "socat", "expect", "groovy", "jshell", "ghci", "ocaml", "erl", "elixir", "iex", "swipl", "octave", "gawk", "groff", "troff", "m4", "gnuplot", "ts-node", "tsx", "pwsh", "powershell", "rpm", "scala", "runghc", "ghc":
 		return true
 	}
 	return strings.HasPrefix(name, "python3.") || strings.HasPrefix(name, "perl5.")
@@ -345,6 +376,16 @@ func (a *analysis) foreign(cmd *command, input *syntax.Redirect) {
 	}
 }
 
+// readsCode asks about awk and sed that read their program from the standard input.
+func (a *analysis) readsCode(cmd *command) {
+	cmd.find()
+	for _, w := range cmd.prog.values(cmd.args, "-f --file -E --exec") {
+		if w.exact && w.alts[0] == "-" {
+			cmd.problem = cmd.name() + " runs what it reads from its standard input"
+		}
+	}
+}
+
 // callsOut reports whether code in another language looks as if it ran programs.
 func callsOut(code string) bool {
 	for _, sign := range [...]string{"system", "popen", "Popen", "subprocess", "exec", "spawn", "`", "qx", "child_process", "Runtime", ".shell", "\\!", "\\\\!", "%x", "IO.", "Open3", "pty", "fork", "EXEC:", "SYSTEM:", "readpipe", "syscmd", ".pso", "edit(", ".sh", ".sy", "shell-command", "call-process", "start-process", "\n!"} {
@@ -359,7 +400,7 @@ func callsOut(code string) bool {
 func (a *analysis) behindSign(code string) {
 	for line := range strings.SplitSeq(code, "\n") {
 		line = strings.TrimSpace(line)
-		for _, sign := range [...]string{"!", ".shell", ".system", ".sys", ".sh", ".sy", ".pso", "exec"} {
+		for _, sign := range [...]string{"!", ".shell", ".system", ".sys", ".sh", ".sy", ".pso", "exec", "spawn"} {
 			if rest, ok := strings.CutPrefix(line, sign); ok {
 				a.quiet(rest)
 				break

@@ -53,7 +53,9 @@ func (d *Deep) Concerns(name string) bool {
 
 // isMany says whether a program is many in one, and runs them without executing
 // another.
-func isMany(name string) bool { return name == "busybox" || name == "toybox" || name == "coreutils" }
+func isMany(name string) bool {
+	return name == "busybox" || name == "toybox" || name == "coreutils" || isLinker(name)
+}
 
 // Check judges a program with its arguments, the program first. It returns the part
 // that a rule decides, and false where none does.

@@ -47,6 +47,10 @@ func TestDeep(t *testing.T) {
 		{[]string{"busybox", "rm", "-r", "-f", "x"}, Deny},
 		{[]string{"busybox", "sh", "-c", "rm -fr x"}, Deny},
 		{[]string{"env", "git", "push"}, Allow}, // env executes git
+		{[]string{"/lib64/ld-linux-x86-64.so.2", "/usr/bin/git", "push"}, Deny},
+		{[]string{"/lib/ld-musl-x86_64.so.1", "--preload", "x.so", "/bin/npm", "publish"}, Ask},
+		{[]string{"/lib/ld-2.31.so", "/bin/sh", "-c", "git push"}, Deny},
+		{[]string{"/lib64/ld-linux-x86-64.so.2", "/bin/ls"}, Allow},
 		{[]string{"python3", "-c", "print('git push')"}, Allow},
 		{[]string{"rm", "-r", "x"}, Allow}, // the built-in list is for agents
 		{[]string{"sh", "-c", "\x00\x01(("}, Allow},

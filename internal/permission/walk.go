@@ -2,6 +2,7 @@ package permission
 
 import (
 	"fmt"
+	"strings"
 
 	"mvdan.cc/sh/v3/syntax"
 )
@@ -20,8 +21,15 @@ func (a *analysis) stmt(s *syntax.Stmt) {
 		return
 	}
 	var input *syntax.Redirect // the here-document or here-string
+	defer func(fed bool) { a.fed = fed }(a.fed)
 	for _, r := range s.Redirs {
 		a.redirect(r)
+		if c, ok := s.Cmd.(*syntax.CallExpr); a.fed && ok && len(c.Args) == 1 && c.Args[0].Lit() == "exec" && forInput(r) {
+			a.note(kindText, a.source(s), "what the shell reads from there is run")
+		}
+		if a.fed && a.otherInput(r) {
+			a.fed = false
+		}
 		switch r.Op {
 		case syntax.Hdoc, syntax.DashHdoc, syntax.WordHdoc:
 			input = r
@@ -49,6 +57,12 @@ func (a *analysis) stmt(s *syntax.Stmt) {
 		switch loop := c.Loop.(type) {
 		case *syntax.WordIter:
 			a.setting(loop.Name.Value, a.source(loop), false)
+			if integer(loop.Name.Value) {
+				a.evaluatedOnce(loop.Name.Value, a.source(loop))
+			}
+			if c.Select && a.fed {
+				a.note(kindText, a.source(loop), eatsText)
+			}
 			a.descend(loop.Items...)
 		case *syntax.CStyleLoop:
 			a.arithm(loop.Init)
@@ -66,7 +80,10 @@ func (a *analysis) stmt(s *syntax.Stmt) {
 		}
 	case *syntax.BinaryCmd:
 		a.stmt(c.X)
+		fed := a.fed
+		a.fed = fed && c.Op != syntax.Pipe && c.Op != syntax.PipeAll
 		a.stmt(c.Y)
+		a.fed = fed
 	case *syntax.FuncDecl:
 		a.stmt(c.Body)
 	case *syntax.ArithmCmd:
@@ -92,6 +109,30 @@ func (a *analysis) stmt(s *syntax.Stmt) {
 	default:
 		a.strange(c)
 	}
+}
+
+// forInput reports whether a redirection is one of the standard input.
+func forInput(r *syntax.Redirect) bool {
+	switch r.Op {
+	case syntax.RdrIn, syntax.RdrInOut, syntax.DplIn, syntax.Hdoc, syntax.DashHdoc, syntax.WordHdoc:
+		return r.N == nil || r.N.Value == "0"
+	}
+	return false
+}
+
+// otherInput reports whether a redirection gives a command another standard input than
+// the shell's. A copy of a descriptor may be the same one, and so may what the kernel
+// shows of it.
+func (a *analysis) otherInput(r *syntax.Redirect) bool {
+	switch {
+	case !forInput(r):
+	case r.Hdoc != nil, r.Op == syntax.WordHdoc:
+		return true
+	case r.Op != syntax.DplIn:
+		w := a.word(r.Word)
+		return w.exact && (w.alts[0] == "/dev/null" || !strings.HasPrefix(w.alts[0], "/dev/") && !strings.HasPrefix(w.alts[0], "/proc/"))
+	}
+	return false
 }
 
 // coproc looks at coproc NAME COMMAND. Bash takes a name for one only in front of a
@@ -209,6 +250,9 @@ func (a *analysis) expansion(p *syntax.ParamExp) {
 		case syntax.AssignUnset, syntax.AssignUnsetOrNull:
 			if p.Param != nil {
 				a.setting(p.Param.Value, src, false)
+				if integer(p.Param.Value) {
+					a.evaluatedOnce(p.Param.Value, src)
+				}
 			}
 		}
 	}
@@ -247,6 +291,9 @@ func (a *analysis) arithm(x syntax.ArithmExpr) {
 		a.arithm(x.X)
 		a.arithm(x.Y)
 	case *syntax.UnaryArithm:
+		if w, ok := x.X.(*syntax.Word); ok && (x.Op == syntax.Inc || x.Op == syntax.Dec) && decides(w.Lit()) {
+			a.setting(w.Lit(), a.source(x), false)
+		}
 		a.arithm(x.X)
 	case *syntax.ParenArithm:
 		a.arithm(x.X)

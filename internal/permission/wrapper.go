@@ -18,7 +18,7 @@ func (a *analysis) wrapper(cmd *command, w *wrapper) {
 		a.quiet(a.input(cmd.input).alts[0])
 	}
 	if w.unsure {
-		if w.shells && len(cmd.words) == at {
+		if w.shells && (len(cmd.words) == at || w.name == "at" && !hasAny(cmd.words[1:], "-f -l -q -r -d -c -V")) {
 			cmd.problem = w.name + " runs what it reads from its standard input"
 		}
 		a.anySuffix(cmd, w, at)
@@ -171,6 +171,9 @@ func (a *analysis) anySuffix(cmd *command, w *wrapper, at int) {
 			cmd.problem = "there are more commands inside each other than are followed"
 			return
 		}
+		if text == "exec" && !w.joined {
+			continue // a word of docker and kubectl: outside a shell there is no such program
+		}
 		if name := in.name(); name != "" && (isShell(name) || findWrapper(name) != nil || runsOthers(name)) {
 			if in.wrapped > 2 {
 				cmd.problem = "there are more commands inside each other than are followed"
@@ -189,6 +192,18 @@ func runsOthers(name string) bool {
 	switch name {
 	case "eval", "exec", "command", "builtin", "trap", "find", "xargs", "git", "tar", "rsync", "make":
 		return true
+	}
+	return false
+}
+
+// hasAny reports whether one of a list of options begins a word.
+func hasAny(words []word, options string) bool {
+	for _, w := range words {
+		for one := range strings.FieldsSeq(options) {
+			if strings.HasPrefix(w.alts[0], one) {
+				return true
+			}
+		}
 	}
 	return false
 }

@@ -47,8 +47,8 @@ var wrappers = [...]wrapper{
 	{name: "doas", values: "-u -C", flags: "-L -n -s", shells: true},
 	{name: "pkexec", values: "--user", flags: "--disable-internal-agent"},
 	{name: "gosu", skip: 1}, {name: "su-exec", skip: 1},
-	{name: "su", text: "-c --command", unsure: true, shells: true}, {name: "runuser", text: "-c --command", unsure: true, shells: true}, {name: "sg", text: "-c", unsure: true, shells: true}, {name: "newgrp", unsure: true, shells: true}, {name: "run0", unsure: true, shells: true},
-	{name: "setpriv", unsure: true}, {name: "capsh", text: "-c", unsure: true}, {name: "chpst", unsure: true},
+	{name: "su", text: "-c --command --session-command", unsure: true, shells: true}, {name: "runuser", text: "-c --command", unsure: true, shells: true}, {name: "sg", text: "-c", unsure: true, joined: true, shells: true}, {name: "newgrp", unsure: true, shells: true}, {name: "run0", unsure: true, shells: true},
+	{name: "s6-setuidgid", unsure: true}, {name: "with-contenv", unsure: true}, {name: "daemon", unsure: true}, {name: "setpriv", unsure: true}, {name: "capsh", text: "-c", unsure: true}, {name: "chpst", unsure: true},
 
 	// another place
 	{name: "chroot", values: "--groups --userspec", flags: "--skip-chdir", skip: 1, shells: true},
@@ -59,15 +59,16 @@ var wrappers = [...]wrapper{
 	{name: "start-stop-daemon", unsure: true}, {name: "daemonize", unsure: true}, {name: "ssh", unsure: true, joined: true, shells: true}, {name: "docker", unsure: true, text: "-c"}, {name: "podman", unsure: true, text: "-c"}, {name: "kubectl", after: "--", unsure: true},
 
 	// somebody watches
+	{name: "ccache", unsure: true}, {name: "sccache", unsure: true}, {name: "distcc", unsure: true}, {name: "bear", unsure: true}, {name: "scan-build", unsure: true}, {name: "intercept-build", unsure: true},
 	{name: "strace", unsure: true}, {name: "ltrace", unsure: true}, {name: "gdb", after: "--args", unsure: true}, {name: "valgrind", unsure: true}, {name: "perf", unsure: true},
 	{name: "hyperfine", unsure: true, joined: true}, {name: "heaptrack", unsure: true}, {name: "rr", unsure: true}, {name: "uftrace", unsure: true}, {name: "catchsegv", unsure: true},
-	{name: "watch", unsure: true, joined: true}, {name: "script", text: "-c --command", unsure: true, shells: true}, {name: "expect", text: "-c", unsure: true}, {name: "unbuffer", unsure: true}, {name: "rlwrap", unsure: true},
+	{name: "watch", unsure: true, joined: true}, {name: "script", text: "-c --command", unsure: true, shells: true}, {name: "unbuffer", unsure: true}, {name: "rlwrap", unsure: true},
 	{name: "screen", unsure: true, joined: true}, {name: "tmux", unsure: true, joined: true}, {name: "dtach", unsure: true}, {name: "abduco", unsure: true},
 
 	// again and again
 	{name: "flock", values: "-w --wait --timeout -E --conflict-exit-code", flags: "-s -x -e -u -n -o -F --shared --exclusive --unlock --nonblock --close --no-fork --verbose", skip: 1, text: "-c --command"},
-	{name: "parallel", unsure: true, joined: true, shells: true}, {name: "entr", unsure: true, joined: true}, {name: "watchexec", unsure: true, joined: true}, {name: "nodemon", unsure: true, text: "-x --exec"},
-	{name: "chronic", unsure: true}, {name: "ifne", unsure: true}, {name: "retry", unsure: true}, {name: "at", unsure: true, shells: true}, {name: "batch", unsure: true, shells: true},
+	{name: "parallel", unsure: true, joined: true, shells: true}, {name: "env_parallel", unsure: true, joined: true, shells: true}, {name: "sem", unsure: true, joined: true}, {name: "entr", unsure: true, joined: true}, {name: "watchexec", unsure: true, joined: true}, {name: "nodemon", unsure: true, text: "-x --exec"},
+	{name: "cronic", unsure: true}, {name: "annotate-output", unsure: true}, {name: "timelimit", unsure: true}, {name: "lckdo", unsure: true}, {name: "multitime", unsure: true}, {name: "execlineb", unsure: true, text: "-c"}, {name: "chronic", unsure: true}, {name: "ifne", unsure: true}, {name: "retry", unsure: true}, {name: "at", unsure: true, shells: true}, {name: "batch", unsure: true, shells: true},
 
 	// with something held, counted or limited
 	{name: "sshpass", unsure: true}, {name: "ssh-agent", unsure: true, shells: true}, {name: "gpg-agent", unsure: true}, {name: "cpulimit", unsure: true}, {name: "trickle", unsure: true}, {name: "nocache", unsure: true},
@@ -76,7 +77,7 @@ var wrappers = [...]wrapper{
 	{name: "gdbserver", unsure: true}, {name: "lldb", unsure: true}, {name: "bpftrace", text: "-c", unsure: true}, {name: "mispipe", unsure: true, joined: true}, {name: "pee", unsure: true, joined: true}, {name: "concurrently", unsure: true, joined: true},
 
 	// another terminal, container or host
-	{name: "xterm", unsure: true}, {name: "gnome-terminal", unsure: true}, {name: "konsole", unsure: true}, {name: "x-terminal-emulator", unsure: true}, {name: "xinit", unsure: true}, {name: "startx", unsure: true}, {name: "openvt", unsure: true},
+	{name: "alacritty", unsure: true}, {name: "kitty", unsure: true}, {name: "zellij", unsure: true}, {name: "xterm", unsure: true}, {name: "gnome-terminal", unsure: true}, {name: "konsole", unsure: true}, {name: "x-terminal-emulator", unsure: true}, {name: "xinit", unsure: true}, {name: "startx", unsure: true}, {name: "openvt", unsure: true},
 	{name: "systemd-nspawn", unsure: true}, {name: "machinectl", unsure: true}, {name: "lxc-attach", unsure: true}, {name: "lxc", unsure: true}, {name: "incus", unsure: true}, {name: "nerdctl", unsure: true, text: "-c"}, {name: "oc", after: "--", unsure: true},
 	{name: "toolbox", unsure: true}, {name: "distrobox", unsure: true}, {name: "flatpak-spawn", unsure: true}, {name: "flatpak", unsure: true}, {name: "rsh", unsure: true, joined: true, shells: true}, {name: "mosh", unsure: true, joined: true},
 	{name: "pdsh", unsure: true, joined: true}, {name: "pssh", unsure: true, joined: true}, {name: "clush", unsure: true, joined: true}, {name: "ansible", text: "-a --args", unsure: true}, {name: "vagrant", text: "-c --command", unsure: true},
@@ -91,17 +92,23 @@ var wrappers = [...]wrapper{
 	{name: "rye", after: "run", unsure: true}, {name: "hatch", after: "run", unsure: true}, {name: "pdm", after: "run", unsure: true}, {name: "conda", after: "run", unsure: true},
 	{name: "mamba", after: "run", unsure: true}, {name: "micromamba", after: "run", unsure: true}, {name: "devbox", after: "run", unsure: true}, {name: "direnv", after: "exec", unsure: true},
 	{name: "mise", after: "-- exec x", unsure: true}, {name: "asdf", after: "exec", unsure: true}, {name: "rbenv", after: "exec", unsure: true}, {name: "pyenv", after: "exec", unsure: true},
-	{name: "dotenv", after: "--", unsure: true}, {name: "dotenvx", after: "--", unsure: true}, {name: "op", after: "--", unsure: true}, {name: "doppler", after: "--", unsure: true}, {name: "aws-vault", after: "--", unsure: true},
+	{name: "dotenv", unsure: true}, {name: "dotenvx", unsure: true}, {name: "env-cmd", unsure: true}, {name: "nodenv", after: "exec", unsure: true}, {name: "rtx", after: "-- exec x", unsure: true}, {name: "op", after: "--", unsure: true}, {name: "doppler", after: "run", unsure: true, text: "--command"}, {name: "aws-vault", after: "--", unsure: true},
 	{name: "nix-shell", text: "--run --command", unsure: true}, {name: "nix", after: "-c --command", unsure: true}, {name: "cross-env", unsure: true},
 	{name: "guix", after: "--", unsure: true}, {name: "pixi", after: "run", unsure: true}, {name: "rustup", after: "run", unsure: true}, {name: "opam", after: "exec", unsure: true}, {name: "stack", after: "exec", unsure: true}, {name: "cabal", after: "exec", unsure: true},
-	{name: "rvm", after: "do", unsure: true}, {name: "nvm", after: "exec", unsure: true}, {name: "fnm", after: "exec", unsure: true}, {name: "volta", after: "run", unsure: true}, {name: "mix", after: "cmd", unsure: true}, {name: "lerna", after: "exec", unsure: true},
+	{name: "rvm", after: "do", unsure: true}, {name: "nvm", after: "exec", unsure: true}, {name: "fnm", after: "exec", unsure: true}, {name: "volta", after: "run", unsure: true}, {name: "mix", after: "cmd", unsure: true}, {name: "lerna", after: "exec", unsure: true, joined: true},
 	{name: "just", text: "-c --command", unsure: true}, {name: "sops", unsure: true, joined: true}, {name: "chamber", after: "--", unsure: true}, {name: "infisical", after: "--", unsure: true},
+}
+
+// isLinker reports whether a program is the dynamic linker, which runs the program that
+// is named in its arguments: ld.so, ld-linux-x86-64.so.2, ld-musl-x86_64.so.1, ld-2.31.so.
+func isLinker(name string) bool {
+	return name == "ld.so" || strings.HasPrefix(name, "ld-linux") || strings.HasPrefix(name, "ld-musl") || strings.HasPrefix(name, "ld-") && strings.HasSuffix(name, ".so")
 }
 
 // findWrapper returns the entry of a program; nil for one that is no wrapper.
 func findWrapper(name string) *wrapper {
-	if strings.HasPrefix(name, "ld-linux") || strings.HasPrefix(name, "ld-musl") || name == "ld.so" {
-		return &wrapper{name: name, unsure: true} // the dynamic linker runs a program
+	if isLinker(name) {
+		return &wrapper{name: name, unsure: true}
 	}
 	for i := range wrappers {
 		if wrappers[i].name == name {
