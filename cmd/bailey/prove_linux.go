@@ -53,6 +53,17 @@ func (a *app) prove(o *proveOptions, prefix []string) error {
 	if outputs > 1 {
 		return &usageError{"more than one report for standard output", "give the others a file"}
 	}
+	for _, name := range [...]string{o.junit, o.sarif} {
+		if name == "" || name == "-" {
+			continue
+		}
+		// Now, and not when the proof is there.
+		f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE, 0o666)
+		if err != nil {
+			return &usageError{"write report: " + err.Error(), "name a file that can be written"}
+		}
+		f.Close()
+	}
 	gate, err := o.gates()
 	if err != nil {
 		return err

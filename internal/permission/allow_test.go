@@ -222,6 +222,14 @@ func TestPaths(t *testing.T) {
 			t.Errorf("%s(%s): %s (%s); want %s", c.tool, c.path, got.Verdict, got.Reason, c.want)
 		}
 	}
+	// The directory of the call, by both of its names.
+	for _, text := range []string{"deny Read(.)", "deny Read(./)"} {
+		for path, want := range map[string]Verdict{"x": Deny, "a/b": Deny, ".": Deny, "../x": Allow, "/etc/hostname": Allow} {
+			if d := rules(t, text).Check(Call{Tool: "Read", Input: Input{Path: path}}, here); d.Verdict != want {
+				t.Errorf("%s: %s: %s", text, path, d.Verdict)
+			}
+		}
+	}
 	// A link is judged where it leads.
 	link := here
 	link.Real = func(p string) string { return strings.Replace(p, "/app/link", "/app/a/.env", 1) }

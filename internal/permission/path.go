@@ -59,8 +59,8 @@ func anchored(text string, list Verdict, base, home string) (pathPattern, error)
 			return p, &syntaxError{problem: strconv.Quote(text) + " is below the file that holds the rule, and this one is in no file", hint: "write //" + text[1:] + " for the whole path"}
 		}
 		below = base
-	case strings.HasPrefix(text, "./"):
-		p.cwd, rest = true, text[2:]
+	case text == "." || strings.HasPrefix(text, "./"):
+		p.cwd, rest = true, text[1:]
 	case !strings.Contains(strings.TrimRight(text, "/"), "/"):
 		p.parts = []string{"**"}
 		p.cwd = list == Allow
