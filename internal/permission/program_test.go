@@ -316,6 +316,9 @@ deny lerna exec 'rm x'
 deny install -s --strip-program=rm a b
 deny rpm --pipe 'rm x' -qa
 deny tcpdump -z rm -w x
+deny pwsh -NoProfile -Command 'rm x'
+deny bun -e "Bun.spawn(['rm','x'])"
+deny deno eval "new Deno.Command('rm')"
 deny fzf --preview 'rm x'
 deny fzf --bind 'start:execute(rm x)'
 deny pandoc --filter rm x

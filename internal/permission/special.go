@@ -29,6 +29,7 @@ var runners = [...]runner{
 	{names: "split", options: "--filter"},
 	{names: "zip", options: "-TT --unzip-command"},
 	{names: "man", options: "-P --pager -H --html"},
+	{names: "pwsh,powershell", options: "-c -Command -command"},
 	{names: "scp,sftp", options: "-S", words: true},
 	{names: "nc,ncat,netcat", options: "-e -c --exec --sh-exec"},
 	{names: "git", options: "-x --exec --extcmd --upload-pack --receive-pack --open-files-in-pager --tree-filter --index-filter --msg-filter --commit-filter --parent-filter --env-filter --tag-name-filter --setup --exec-path --sendmail-cmd --to-cmd --cc-cmd --header-cmd --httpd --access-hook"},
@@ -129,17 +130,17 @@ func (a *analysis) special(cmd *command, name string, input *syntax.Redirect) {
 			}
 		}
 	}
+	a.options(cmd, name, input)
+}
+
+// options looks at the options and the code that run something, of wrappers too.
+func (a *analysis) options(cmd *command, name string, input *syntax.Redirect) {
 	if interprets(name) {
 		a.foreign(cmd, input)
 		for _, w := range cmd.words[1:] {
 			a.code(cmd, w.alts[0])
 		}
 	}
-	a.options(cmd, name, input)
-}
-
-// options looks at the options that run something, of wrappers too.
-func (a *analysis) options(cmd *command, name string, input *syntax.Redirect) {
 	args := cmd.words[1:]
 	if isTar(name) {
 		args = tarOptions(args)
@@ -388,7 +389,7 @@ func (a *analysis) readsCode(cmd *command) {
 
 // callsOut reports whether code in another language looks as if it ran programs.
 func callsOut(code string) bool {
-	for _, sign := range [...]string{"system", "popen", "Popen", "subprocess", "exec", "spawn", "`", "qx", "child_process", "Runtime", ".shell", "\\!", "\\\\!", "%x", "IO.", "Open3", "pty", "fork", "EXEC:", "SYSTEM:", "readpipe", "syscmd", ".pso", "edit(", ".sh", ".sy", "shell-command", "call-process", "start-process", "\n!"} {
+	for _, sign := range [...]string{"system", "popen", "Popen", "subprocess", "exec", "spawn", "`", "qx", "child_process", "Runtime", ".shell", "\\!", "\\\\!", "%x", "IO.", "Open3", "pty", "fork", "EXEC:", "SYSTEM:", "readpipe", "syscmd", ".pso", "edit(", ".sh", ".sy", "shell-command", "call-process", "start-process", "Deno.Command", "\n!"} {
 		if strings.Contains(code, sign) {
 			return true
 		}
