@@ -73,9 +73,11 @@ func TestManyRequests(t *testing.T) {
 		}
 	})
 	c := w.client(true)
+	const few = 16 // the others are only counted: a machine may be slow
+	w.inspector.requests.Add(maxRequests - few)
 	var all sync.WaitGroup
 	var failed atomic.Int64
-	for range maxRequests {
+	for range few {
 		all.Go(func() {
 			res, err := c.Get(w.url("/wait"))
 			if err != nil {
@@ -85,7 +87,7 @@ func TestManyRequests(t *testing.T) {
 			res.Body.Close()
 		})
 	}
-	for here.Load() < maxRequests && failed.Load() == 0 {
+	for here.Load() < few && failed.Load() == 0 {
 		time.Sleep(10 * time.Millisecond)
 	}
 	if res, err := w.client(true).Get(w.url("/")); err == nil {
@@ -98,7 +100,11 @@ func TestManyRequests(t *testing.T) {
 	close(over)
 	all.Wait()
 	if failed.Load() > 0 {
-		t.Errorf("%d of %d requests failed", failed.Load(), maxRequests)
+		t.Errorf("%d of %d requests failed", failed.Load(), few)
+	}
+	// An answer may be there before its request has given its place back.
+	for end := time.Now().Add(time.Minute); w.inspector.requests.Load() > maxRequests-few && time.Now().Before(end); {
+		time.Sleep(5 * time.Millisecond)
 	}
 	if status, body, _ := get(t, w.client(true), request(t, "GET", w.url("/"), nil)); status != 200 {
 		t.Errorf("afterwards: %d %s", status, body)
