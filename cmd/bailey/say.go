@@ -192,6 +192,8 @@ func describe(err error) (text, hint string) {
 		hint = store.Hint
 	case errors.As(err, &hidden):
 		hint = hidden.Hint
+	case errors.Is(err, syscall.EMFILE):
+		hint = "bailey needs more open files: ulimit -n 1024"
 	case errors.As(err, &setup):
 		hint = "bailey doctor says what this machine offers"
 	case errors.As(err, &exe):

@@ -42,7 +42,8 @@ box, and an answer that differs from the policy's is a failure of its own. What
 is behind # is the case's reason. docs/test.md has the rest.
 
 The exit code is 0 when all is as expected, 1 when a case failed, and 125 when the
-cases could not be read or tried. No case at all is 125.`,
+cases could not be read or tried. No case at all is 125. Cases that show nothing are
+counted apart, and fail with --strict only.`,
 		flags: append(policyFlags(&o.config),
 			&flag{name: "case", value: "CASE", help: "test CASE, as in 'deny read ~/x', in place of the usual file", many: true, set: list(&o.cases)},
 			&flag{name: "real", help: "also try each case in a box; nothing is left behind or changed", set: toggle(&o.real)},

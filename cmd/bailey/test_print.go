@@ -39,6 +39,9 @@ func (t *trial) summary() string {
 	if t.Unshown > 0 {
 		s += fmt.Sprintf(", %d not shown", t.Unshown)
 	}
+	if t.Passed == 0 && t.Failed == 0 {
+		s += ": nothing was shown (--strict makes that a failure)"
+	}
 	s += "; mode " + string(t.Mode) + ", tier " + string(t.Tier)
 	if t.Real {
 		return s + ", tried in a box"

@@ -39,7 +39,7 @@ func (u *users) byID(uid int, env []string) (plan.Account, error) {
 	if !ok && env != nil {
 		a, ok = parsePasswd(getent(uid), uid)
 	}
-	if !ok && env != nil {
+	if env != nil && (!ok || u.otherRoot(a)) {
 		home := lookup(env, "HOME")
 		e, exists := u.h.stat("/" + strings.TrimPrefix(home, "/"))
 		if path.IsAbs(home) && exists && e.mode&syscall.S_IFMT == syscall.S_IFDIR && e.uid == uid {
@@ -53,6 +53,14 @@ func (u *users) byID(uid int, env []string) (plan.Account, error) {
 		a.Named, a.Home = a.Home, real
 	}
 	return a, nil
+}
+
+// otherRoot says whether an entry is about the machine's root, and the caller another:
+// the root of a user namespace (unshare -r), whose files are those of an ordinary
+// user, and to whom the home of the machine's root belongs to nobody.
+func (u *users) otherRoot(a plan.Account) bool {
+	e, exists := u.h.stat("/" + strings.TrimPrefix(a.Home, "/"))
+	return a.UID == 0 && exists && e.uid != 0
 }
 
 // parsePasswd finds the entry of a user in passwd(5) text.

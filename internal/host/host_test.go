@@ -409,3 +409,27 @@ func TestGitNames(t *testing.T) {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }
+
+// TestOtherRoot: root of a user namespace is not the one of the user database, whose
+// home is somebody else's there.
+func TestOtherRoot(t *testing.T) {
+	theirs := t.TempDir()
+	if os.Getuid() == 0 {
+		if err := os.Chown(theirs, 4711, -1); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, tt := range []struct{ entry, env, want string }{
+		{theirs, "/usr", "/usr"}, // /usr stands for a home that uid 0 owns
+		{"/usr", "/etc", "/usr"}, // the database is believed
+		{theirs, theirs, theirs}, // not a home of uid 0
+	} {
+		f, err := Collect(Options{Dir: "/", Env: []string{"HOME=" + tt.env}, passwd: "root:x:0:0::" + tt.entry + ":/bin/sh\n", uid: 0})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if f.Home != tt.want {
+			t.Errorf("entry %s, HOME=%s: home is %s", tt.entry, tt.env, f.Home)
+		}
+	}
+}

@@ -137,9 +137,21 @@ func (w *worker) setUp() error {
 	if _, _, e := unix.RawSyscall(unix.SYS_FCHDIR, uintptr(fd), 0, 0); e != 0 {
 		return fmt.Errorf("enter own descriptors: %w", e)
 	}
+	// A sandbox around us may forbid this: then every name would fail, and nobody could
+	// say why.
+	var from, to [1]byte
+	remote := unix.RemoteIovec{Base: uintptr(unsafe.Pointer(&from[0])), Len: 1}
+	if _, err := unix.ProcessVMReadv(os.Getpid(), []unix.Iovec{{Base: &to[0], Len: 1}}, []unix.RemoteIovec{remote}, 0); err != nil {
+		return fmt.Errorf("read memory of another process: %w", err)
+	}
+	runtime.KeepAlive(&from)
 	if w.cfg.Write == nil || w.cfg.Read == nil {
-		if same, err := w.sameMount(); err != nil || same {
-			return errors.Join(errors.New("a box without mounts of its own needs the places it may write and read"), err)
+		same, err := w.sameMount()
+		if err != nil {
+			return err
+		}
+		if same {
+			return errors.New("a box without mounts of its own needs the places it may write and read")
 		}
 	}
 	if w.cfg.DropCreds {

@@ -16,6 +16,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/bailey-run/bailey/internal/inside"
 	"github.com/bailey-run/bailey/internal/plan"
 )
 
@@ -47,13 +48,16 @@ var setups = []setup{
 	{"network", 150, func(t *testing.T) (func(fault) (*Box, *Process, error), []string) {
 		p, n := testPlan(t), testNetwork(true)
 		n.Fallback = nil // its steps are not run here
+		// What is made beside the gate: its names, and the socket at which is asked.
+		n.Names = "198.18.0.2 example.org\n"
+		p.Tree = append(p.Tree, plan.Node{Kind: plan.Data, Path: "/etc/hosts", Content: "127.0.0.1 localhost\n"},
+			plan.Node{Kind: plan.Socket, Path: inside.Socket})
 		return func(f fault) (*Box, *Process, error) { return Open(p, marker(p), Options{fault: f, Network: n}) }, []string{p.Dir}
 	}},
 	{"no command", 80, opening(func(*testing.T, *plan.Plan, *Command) (*Command, []string) { return nil, nil })},
-	{"network", 150, func(t *testing.T) (func(fault) (*Box, *Process, error), []string) {
-		p := testPlan(t)
-		n := testNetwork(true)
-		n.Fallback = nil // its steps are not run here
+	{"network without nf_tables", 150, func(t *testing.T) (func(fault) (*Box, *Process, error), []string) {
+		p, n := testPlan(t), testNetwork(true)
+		n.PerPort = true
 		return func(f fault) (*Box, *Process, error) { return Open(p, marker(p), Options{fault: f, Network: n}) }, []string{p.Dir}
 	}},
 	{"all at once", 150, func(t *testing.T) (func(fault) (*Box, *Process, error), []string) {

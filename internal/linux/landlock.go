@@ -142,13 +142,13 @@ func landlockNames(a landlockRulesetAttr) []string {
 }
 
 // landlockABI asks the kernel which Landlock it has: 0 for none, because it was
-// not built in, or not switched on at boot.
+// not built in, not switched on at boot, or is refused by a container's filter.
 func landlockABI() (int, error) {
 	v, _, errno := unix.Syscall(unix.SYS_LANDLOCK_CREATE_RULESET, 0, 0, unix.LANDLOCK_CREATE_RULESET_VERSION)
 	switch errno {
 	case 0:
 		return int(v), nil
-	case unix.ENOSYS, unix.EOPNOTSUPP:
+	case unix.ENOSYS, unix.EOPNOTSUPP, unix.EPERM:
 		return 0, nil
 	}
 	return 0, fmt.Errorf("ask for the Landlock ABI: %w", errno)

@@ -101,7 +101,7 @@ func readLayers(parser *unstable.Parser, in *LoadInput) ([]*document, []*Error) 
 			continue
 		}
 		if err != nil {
-			errs = append(errs, &Error{File: file.Path, Problem: "cannot read the policy: " + err.Error()})
+			errs = append(errs, &Error{File: file.Path, Problem: "cannot read the policy: " + err.Error(), Hint: "check who may read it"})
 			continue
 		}
 		at := anywhere
