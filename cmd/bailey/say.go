@@ -224,6 +224,7 @@ func describe(err error) (text, hint string) {
 // fallback is what to do about an error that does not say so itself.
 func fallback(err error) string {
 	var pol *policy.Error
+	var errno syscall.Errno
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return "check the path"
@@ -233,6 +234,8 @@ func fallback(err error) string {
 		return "bailey policy schema lists every key and its values"
 	case errors.Is(err, syscall.ENOSPC):
 		return "make room on the disk"
+	case errors.As(err, &errno): // the kernel's, about no file
+		return "bailey doctor says what this machine offers"
 	}
 	return "bailey help explains each verb"
 }

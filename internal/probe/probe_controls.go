@@ -41,7 +41,7 @@ func controlProbes() []Probe {
 	tmp := func(*Inside) string { return os.TempDir() }
 	// program runs a program and expects a word from it.
 	program := func(id, title, name, want string, args ...string) Probe {
-		q := p(id, title, "it must be visible inside, with what it needs", func(in *Inside) error {
+		q := p(id, title, "it must be visible inside, with what it needs, and no rule may deny it", func(in *Inside) error {
 			path, err := exec.LookPath(name)
 			if err != nil {
 				return in.Lack(name)
