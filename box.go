@@ -33,6 +33,7 @@ type Box struct {
 	denials denials
 	execs   execs
 	flows   flows
+	missed  unreached
 	desk    *approval.Desk
 	network *network                   // nil without a gate
 	about   []string                   // variables that furnish adds, NAME=VALUE

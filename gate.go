@@ -82,7 +82,7 @@ func (b *Box) newNetwork() (*network, error) {
 		w.close()
 		return nil, err
 	}
-	options := gate.Options{Denied: b.refused, Environ: b.plan.facts.Env, Owner: b.owner, Bound: w.bound, Ask: gateAsker{b}}
+	options := gate.Options{Denied: b.refused, Failed: b.missed.add, Environ: b.plan.facts.Env, Owner: b.owner, Bound: w.bound, Ask: gateAsker{b}}
 	if b.log != nil || b.netLog != nil {
 		// Only for somebody who listens: whose a connection is takes looking at the
 		// descriptors of processes.
@@ -440,6 +440,33 @@ func (b *Box) refused(d gate.Denial) {
 		rule = "network"
 	}
 	b.denials.add(Denial{Op: d.Op, Target: text(d.Target), Rule: rule, Hint: d.Hint, PID: d.PID, Exe: text(d.Exe)})
+}
+
+// maxUnreached is how many allowed hosts that did not answer are told; the rest is not.
+const maxUnreached = 16
+
+// unreached are the allowed hosts that could not be connected to.
+type unreached struct {
+	mu   sync.Mutex // guards list
+	list []string
+}
+
+func (u *unreached) add(target, why string) {
+	line := target + ": " + text(why)
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if len(u.list) < maxUnreached && !slices.Contains(u.list, line) {
+		u.list = append(u.list, line)
+	}
+}
+
+// Unreached are the hosts that the policy allows and that could not be connected to, up to
+// 16, each with the reason: "api.example.org:443: resolve api.example.org: no such host". Programs inside see
+// no more than a connection that is reset.
+func (b *Box) Unreached() []string {
+	b.missed.mu.Lock()
+	defer b.missed.mu.Unlock()
+	return slices.Clone(b.missed.list)
 }
 
 // knocked tells of connections that the box's kernel refused on its own.

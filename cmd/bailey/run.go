@@ -188,6 +188,11 @@ func (a *app) execute(o *runOptions, words []string) (started bool, err error) {
 	s.restore()
 	ended()
 	a.denied(s.cmd.Denials())
+	if b := s.cmd.Box(); b != nil {
+		for _, line := range b.Unreached() {
+			a.info("network: %s", printable(line))
+		}
+	}
 	if b := s.cmd.Box(); a.verbose && b != nil && b.Programs() > 0 {
 		a.info("%d programs were executed inside", b.Programs())
 	}

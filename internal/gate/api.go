@@ -17,7 +17,10 @@ import (
 type Options struct {
 	Flow   func(Flow)   // called at start and end of every flow, from many goroutines; nil: nobody is told
 	Denied func(Denial) // called for everything refused, from many goroutines; nil: nobody is told
-	Ask    Asker        // asked about unknown names when the policy says so; nil: DenyAll
+	// Failed is called for a connection that was allowed and could not be made, from many
+	// goroutines; nil: nobody is told. The program sees no more than a reset.
+	Failed func(target, why string)
+	Ask    Asker // asked about unknown names when the policy says so; nil: DenyAll
 
 	// Bound is called for each name that gets addresses inside, before they are
 	// answered; nil: nobody needs to know. It is for boxes without redirection.

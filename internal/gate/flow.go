@@ -354,7 +354,18 @@ func (f *flow) failed(err error) {
 		f.refuse(Denial{Op: "connect", Target: target(bad.host, f.decision().port), Rule: "addresses: " + bad.Error(), Hint: hint})
 		return
 	}
+	f.unreached(err)
 	f.close(err.Error())
+}
+
+// unreached tells of an allowed host that could not be connected to, unless the program
+// or the session ended first.
+func (f *flow) unreached(err error) {
+	if f.g.opts.Failed == nil || f.ctx.Err() != nil {
+		return
+	}
+	d := f.decision()
+	f.g.opts.Failed(d.target(), err.Error())
 }
 
 // directions are the counters and budgets of the flow.

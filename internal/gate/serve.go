@@ -99,6 +99,8 @@ func (f *flow) inspect(r *reader, d *decision, tls bool) {
 			if err != nil {
 				if bad := (*forbidden)(nil); errors.As(err, &bad) {
 					f.denied(Denial{Op: "connect", Target: d.target(), Rule: "addresses: " + bad.Error(), From: d.from})
+				} else if ctx.Err() == nil {
+					f.unreached(err)
 				}
 				return nil, err
 			}
