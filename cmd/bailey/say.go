@@ -232,8 +232,11 @@ func fallback(err error) string {
 	case errors.Is(err, syscall.ENOSPC):
 		return "make room on the disk"
 	}
-	return "bailey help explains each verb"
+	return helpHint
 }
+
+// helpHint is the hint where there is none better.
+const helpHint = "bailey help explains each verb"
 
 // place is where a policy error is, in front of the problem.
 func place(e *policy.Error) string {
