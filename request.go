@@ -244,6 +244,9 @@ func (r *requests) granted(p string) bool {
 // no single use of a path or a host that it could be for.
 const untilEnd = "asked for from inside; once is until the box ends"
 
+// nextRun tells a person that a yes for once would open nothing.
+const nextRun = "asked for from inside; it holds from the next run on, so once opens nothing"
+
 const notGranted = "the policy keeps it, or what it leads to, from being granted"
 
 // path answers for a path. What a person is shown is what the path leads to on the
@@ -301,6 +304,9 @@ func (r *requests) path(ctx context.Context, q approval.Question) inside.Answer 
 		q.Scopes = []approval.Scope{approval.Project, approval.Always}
 	} else {
 		q.Rule = untilEnd
+	}
+	if holds == inside.NextRun {
+		q.Rule = nextRun
 	}
 	a := b.ask(ctx, q)
 	if !a.Allow {

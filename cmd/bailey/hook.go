@@ -101,7 +101,7 @@ func (a *app) hook(args []string) (code int) {
 	reply, err := a.hookReply(args[0], in)
 	if err != nil {
 		text, hint := describe(err)
-		if hint != "" {
+		if hint != "" && hint != helpHint { // who reads this is an agent that typed no verb
 			text += "\nbailey: hint: " + hint
 		}
 		if !ended.CompareAndSwap(false, true) {

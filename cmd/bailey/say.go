@@ -237,8 +237,11 @@ func fallback(err error) string {
 	case errors.As(err, &errno): // the kernel's, about no file
 		return "bailey doctor says what this machine offers"
 	}
-	return "bailey help explains each verb"
+	return helpHint
 }
+
+// helpHint is the hint where there is none better.
+const helpHint = "bailey help explains each verb"
 
 // place is where a policy error is, in front of the problem.
 func place(e *policy.Error) string {

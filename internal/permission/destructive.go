@@ -25,7 +25,7 @@ var destructiveRules = [...]struct{ rule, reason string }{
 	{"Bash(git checkout -f *)", "it throws changes away"},
 	{"Bash(git checkout -- *)", "it throws changes away"},
 	{"Bash(git checkout .)", "it throws changes away"},
-	{"Bash(git restore *)", "it throws changes away"},
+	{"Bash(git restore *)", "it throws changes away"}, // but see onlyStaged
 	{"Bash(git switch -f *)", "it throws changes away"},
 	{"Bash(git push --force *)", "it overwrites the history of others"},
 	{"Bash(git push --force-with-lease *)", "it overwrites the history of others"},
@@ -97,6 +97,9 @@ func destructive() []*rule {
 			panic("permission: built-in rule " + destructiveRules[i].rule + ": " + err.Error()) // a test reads them all
 		}
 		r.reason = destructiveRules[i].reason
+		if r.text == "Bash(git restore *)" {
+			r.shell.not = onlyStaged
+		}
 		r.from = policy.Source{Layer: policy.LayerBuiltin, File: builtinFile}
 		out[i] = r
 	}

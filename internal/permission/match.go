@@ -16,7 +16,7 @@ const (
 
 // hits says whether a pattern of deny or ask is about a command, however it is
 // spelled: in any directory, with options in another order, joined, long or
-// abbreviated, and with options in front of a subcommand.
+// abbreviated, with options in front of a subcommand, and by the other names of what it does.
 func (p *shellPattern) hits(c *command) match {
 	if len(c.words) == 0 {
 		return no
@@ -24,6 +24,18 @@ func (p *shellPattern) hits(c *command) match {
 	if name := &c.words[0]; p.base != "" && name.exact && baseName(name.alts[0]) != p.base {
 		return no
 	}
+	best := p.hitsAs(c)
+	for _, other := range c.others() {
+		best = max(best, p.hitsAs(other))
+	}
+	if best != no && p.not != nil && p.not(c) {
+		return no
+	}
+	return best
+}
+
+// hitsAs is hits for one spelling of a command.
+func (p *shellPattern) hitsAs(c *command) match {
 	if p.sub != "" && p.base != "" && c.words[0].exact {
 		if sub := c.subcommand(); sub != "" && sub != p.sub {
 			return no

@@ -28,6 +28,8 @@ type shellPattern struct {
 	open  bool     // any more words may follow
 	base  string   // the first word without its directory; "" when it holds a star
 	sub   string   // the second word; "" when it is an option, or holds a star
+
+	not func(*command) bool // what a built-in rule is not about
 }
 
 func parseShellPattern(spec string) (*shellPattern, error) {

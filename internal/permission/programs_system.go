@@ -28,7 +28,7 @@ var systemPrograms = [...]program{
 	{names: "gpg,gpg2", reads: "all", to: "-o --output", takes: "-u -r --local-user --recipient"},
 	{names: "kill", same: "-9=-KILL=-SIGKILL -s=--signal"},
 	{names: "docker,podman", takes: "-H --host -c --context --config -l --log-level --runtime --conmon --hooks-dir --network-cmd-path", bad: "--config --runtime --conmon --hooks-dir --network-cmd-path"},
-	{names: "kubectl", takes: "-n --namespace --context --cluster --kubeconfig -s --server --user --token -v --as", bad: "--kubeconfig"}, // a configuration may name a program that says who one is
+	{names: "kubectl", takes: "-n --namespace --context --cluster --kubeconfig -s --server --user --token -v --as -o --output -l --selector --field-selector -f --filename -c --container", bad: "--kubeconfig"}, // a configuration may name a program that says who one is
 	{names: "helm", takes: "-n --namespace --kube-context --kubeconfig", bad: "--kubeconfig --post-renderer --post-renderer-args --registry-config"},
 	{names: "systemctl,journalctl", takes: "-H --host -M --machine -t --type -p --property -u --unit -n --lines", bad: "-H --host -M --machine --root --image"},
 	{names: "gdb", bad: "-x --command -ex --eval-command -ix -iex -p --pid --init-command"},

@@ -66,6 +66,9 @@ type command struct {
 	setting string     // a variable in front of it that changes it, for allow
 	joined  string     // the words in one string, once asked for
 
+	respelled bool       // other is known
+	other     []*command // the same in other words; see others
+
 	// What the tables say, once asked for; see find.
 	looked  bool
 	whole   *program // of the name

@@ -115,9 +115,11 @@ func (c *compiler) checkRead(p string, from policy.Source) error {
 	switch {
 	case !clean(p):
 		return &Error{What: "the readable path is not absolute", Path: p, From: from, Hint: "write it in full, or with ~/"}
+	case p == "/":
+		return &Error{What: "the root of the file system cannot be made readable as a whole", Path: p, From: from, Hint: hint}
 	case under(c.f.Home, p) || under(c.f.Account.Home, p):
 		return &Error{What: "the home directory cannot be made readable as a whole", Path: p, From: from, Hint: hint}
-	case p == "/" || p == "/home" || p == "/run" || p == "/tmp" || p == "/var/tmp" || p == "/etc":
+	case p == "/home" || p == "/run" || p == "/tmp" || p == "/var/tmp" || p == "/etc":
 		return &Error{What: "the directory cannot be made readable as a whole", Path: p, From: from, Hint: hint}
 	case under(p, "/proc"), under(p, "/dev"):
 		return &Error{What: "the box has its own " + p[:strings.IndexByte(p[1:]+"/", '/')+1] + ", the host's cannot be shown", Path: p, From: from, Hint: "remove the rule"}

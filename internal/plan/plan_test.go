@@ -491,7 +491,7 @@ func TestConfiguredPaths(t *testing.T) {
 	}{
 		{"write home", func(p *policy.Policy) { p.Files.Write = user("/home/ann") }, "/u.toml:1: the writable path cannot be used, it is the home directory"},
 		{"read home", func(p *policy.Policy) { p.Files.Read = user("/home/ann") }, "/u.toml:1: the home directory cannot be made readable as a whole"},
-		{"read all", func(p *policy.Policy) { p.Files.Read = user("/") }, "home directory cannot be made readable"},
+		{"read all", func(p *policy.Policy) { p.Files.Read = user("/") }, "root of the file system cannot be made readable"},
 		{"read proc", func(p *policy.Policy) { p.Files.Read = user("/proc/1") }, "the box has its own /proc"},
 		{"missing is an error", func(p *policy.Policy) { p.Files.Missing.V = "error"; p.Files.Read = user("/home/ann/none") }, "does not exist"},
 		{"missing write is an error", func(p *policy.Policy) { p.Files.Missing.V = "error"; p.Files.Write = user("/home/ann/none") }, "does not exist"},
