@@ -192,9 +192,9 @@ func (a *app) execute(o *runOptions, words []string) (started bool, err error) {
 		for _, line := range b.Unreached() {
 			a.info("network: %s", printable(line))
 		}
-	}
-	if b := s.cmd.Box(); a.verbose && b != nil && b.Programs() > 0 {
-		a.info("%d programs were executed inside", b.Programs())
+		if n := b.Programs(); a.verbose && n > 0 {
+			a.info("%d programs were executed inside", n)
+		}
 	}
 	result := s.result(err)
 	if b := s.cmd.Box(); b != nil && err != nil {

@@ -14,26 +14,15 @@ const bulkSize = 256 << 20
 
 // sourceServer writes bulkSize bytes to everybody, after a first byte.
 func sourceServer(b testing.TB) uint16 {
-	l := listen(b)
 	chunk := make([]byte, 256<<10)
-	go func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
+	return answering(b, func(c net.Conn) {
+		io.ReadFull(c, make([]byte, 1))
+		for n := 0; n < bulkSize; n += len(chunk) {
+			if _, err := c.Write(chunk); err != nil {
 				return
 			}
-			go func() {
-				defer c.Close()
-				io.ReadFull(c, make([]byte, 1))
-				for n := 0; n < bulkSize; n += len(chunk) {
-					if _, err := c.Write(chunk); err != nil {
-						return
-					}
-				}
-			}()
 		}
-	}()
-	return addrPort(l.Addr()).Port()
+	})
 }
 
 // Bulk download: direct, and through the gate.

@@ -283,8 +283,8 @@ func webServer(t testing.TB, h http.Handler, certs ...tls.Certificate) uint16 {
 	return addrPort(l.Addr()).Port()
 }
 
-// echoServer gives back what it gets.
-func echoServer(t testing.TB) uint16 {
+// answering serves each connection with serve, and closes it when that returns.
+func answering(t testing.TB, serve func(net.Conn)) (port uint16) {
 	t.Helper()
 	l := listen(t)
 	go func() {
@@ -295,12 +295,20 @@ func echoServer(t testing.TB) uint16 {
 			}
 			go func() {
 				defer c.Close()
-				io.Copy(c, c)
-				c.(*net.TCPConn).CloseWrite()
+				serve(c)
 			}()
 		}
 	}()
 	return addrPort(l.Addr()).Port()
+}
+
+// echoServer gives back what it gets.
+func echoServer(t testing.TB) uint16 {
+	t.Helper()
+	return answering(t, func(c net.Conn) {
+		io.Copy(c, c)
+		c.(*net.TCPConn).CloseWrite()
+	})
 }
 
 func allowing(ports []uint16, proto string, hosts ...string) []plan.NetRule {

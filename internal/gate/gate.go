@@ -80,14 +80,7 @@ func New(n *plan.Network, opts Options) (*Gate, error) {
 func (g *Gate) Names(f func(name string, v4, v6 netip.Addr)) {
 	gen := g.gen.Load()
 	written := map[string]bool{HostName: true}
-	for _, r := range gen.allow {
-		if h, ok := r.pattern.Host(); ok && h.Name() != "" {
-			written[h.Name()] = true
-		}
-	}
-	for h := range gen.pinned {
-		written[h.Name()] = true
-	}
+	gen.exactNames(func(name string) { written[name] = true })
 	for _, name := range slices.Sorted(maps.Keys(written)) {
 		h, err := hostname.ParseWire(name)
 		if err != nil || gen.mayName(h).verdict != Allow {

@@ -186,7 +186,7 @@ func (r *rule) hasPort(port uint16) bool {
 // exactNames are the names that the policy itself writes out.
 func (g *generation) exactNames(f func(string)) {
 	for _, r := range g.allow {
-		if h, ok := r.pattern.Host(); ok && h.Name() != "" && r.Protocol != "udp" {
+		if h, ok := r.pattern.Host(); ok && h.Name() != "" {
 			f(h.Name())
 		}
 	}

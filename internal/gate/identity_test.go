@@ -26,32 +26,22 @@ type rawServer struct {
 }
 
 func newRawServer(t testing.TB, answer func(net.Conn)) *rawServer {
-	l := listen(t)
-	s := &rawServer{port: addrPort(l.Addr()).Port()}
-	go func() {
+	s := &rawServer{}
+	s.port = answering(t, func(c net.Conn) {
+		if answer != nil {
+			go answer(c)
+		}
+		buf := make([]byte, 4096)
 		for {
-			c, err := l.Accept()
+			n, err := c.Read(buf)
+			s.mu.Lock()
+			s.got.Write(buf[:n])
+			s.mu.Unlock()
 			if err != nil {
 				return
 			}
-			go func() {
-				defer c.Close()
-				if answer != nil {
-					go answer(c)
-				}
-				buf := make([]byte, 4096)
-				for {
-					n, err := c.Read(buf)
-					s.mu.Lock()
-					s.got.Write(buf[:n])
-					s.mu.Unlock()
-					if err != nil {
-						return
-					}
-				}
-			}()
 		}
-	}()
+	})
 	return s
 }
 
@@ -268,19 +258,11 @@ func TestPipelineAndWebSocket(t *testing.T) {
 
 // A server that refuses an upload with an answer: the client gets to see it.
 func TestEarlyAnswer(t *testing.T) {
-	l := listen(t)
-	go func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			io.ReadFull(c, make([]byte, 100))
-			c.Write([]byte("HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"))
-			c.Close() // with bytes unread: a reset follows
-		}
-	}()
-	port := addrPort(l.Addr()).Port()
+	port := answering(t, func(c net.Conn) {
+		io.ReadFull(c, make([]byte, 100))
+		c.Write([]byte("HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"))
+		// It is closed with bytes unread: a reset follows.
+	})
 	b := newBox(t, &plan.Network{Allow: allowing([]uint16{port}, "web", "good.test"), Hosts: pinned("good.test")}, Options{})
 	c, err := b.dial("tcp", fmt.Sprintf("good.test:%d", port))
 	if err != nil {
@@ -406,24 +388,14 @@ func TestECH(t *testing.T) {
 // A second hello after a HelloRetryRequest is held against the name too.
 func TestHelloRetry(t *testing.T) {
 	ca := newAuthority(t)
-	l := listen(t)
 	cfg := &tls.Config{Certificates: []tls.Certificate{ca.leaf(t, "good.test")}, CurvePreferences: []tls.CurveID{tls.CurveP384}, MinVersion: tls.VersionTLS13}
 	got := make(chan string, 4)
 	cfg.GetConfigForClient = func(h *tls.ClientHelloInfo) (*tls.Config, error) { got <- h.ServerName; return nil, nil }
-	go func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			go func() {
-				tc := tls.Server(c, cfg)
-				tc.Write([]byte("welcome"))
-				tc.Close()
-			}()
-		}
-	}()
-	port := addrPort(l.Addr()).Port()
+	port := answering(t, func(c net.Conn) {
+		tc := tls.Server(c, cfg)
+		tc.Write([]byte("welcome"))
+		tc.Close()
+	})
 	b := newBox(t, &plan.Network{Allow: allowing([]uint16{port}, "web", "good.test"), Hosts: pinned("good.test")}, Options{})
 	dial := func() net.Conn {
 		c, err := b.dial("tcp", fmt.Sprintf("good.test:%d", port))

@@ -156,18 +156,7 @@ func TestInspectorForSecrets(t *testing.T) {
 // A port of a secret's host that is for any protocol, as that of ssh, stays so: a
 // client that waits for the server's first word is served at once.
 func TestRawBesideSecrets(t *testing.T) {
-	l := listen(t)
-	go func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			io.WriteString(c, "SSH-2.0-test\r\n")
-			c.Close()
-		}
-	}()
-	port := uint16(l.Addr().(*net.TCPAddr).Port)
+	port := answering(t, func(c net.Conn) { io.WriteString(c, "SSH-2.0-test\r\n") })
 	secrets := []plan.NetSecret{{Name: "KEY", Hosts: []string{"git.test"}}}
 	n := &plan.Network{Allow: append(allowing([]uint16{443}, "web", "git.test"), allowing([]uint16{port}, "tcp", "git.test")...), Hosts: pinned("git.test"), Secrets: secrets}
 	b := newBox(t, n, Options{Inspect: &passing{}})
