@@ -97,8 +97,10 @@ func (k *Keyboard) Read(p []byte) (int, error) {
 			k.reading.Unlock()
 			continue
 		}
-		if n, err = unix.Poll(fds, 0); err == nil && n == 0 {
-			k.reading.Unlock() // it was for a question that was shown meanwhile
+		// It may have been for a question that was shown meanwhile. A signal fails this
+		// look too: to read then would be to wait, with what the next question needs.
+		if n, _ := unix.Poll(fds, 0); n <= 0 {
+			k.reading.Unlock()
 			continue
 		}
 		n, err = unix.Read(int(k.f.Fd()), p)
