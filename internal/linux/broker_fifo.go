@@ -48,7 +48,7 @@ func (w *worker) openFIFO(t *target, flags int, e unix.Errno) unix.Errno {
 func (w *worker) waitWriter(fd, flags int) unix.Errno {
 	return w.later(fd, flags, func() (int, unix.Errno) {
 		p := unix.PollFd{Fd: int32(fd), Events: unix.POLLIN}
-		if n, _ := unix.Poll([]unix.PollFd{p}, 0); n == 0 {
+		if n, _ := unix.Poll([]unix.PollFd{p}, 0); n <= 0 { // a signal fails it
 			return -1, unix.EAGAIN
 		}
 		got, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 0)
